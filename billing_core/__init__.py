@@ -1,0 +1,1 @@
+"""Energy, time and fee of charging sessions: integers only, no clock, no file, no chance."""

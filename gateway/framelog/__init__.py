@@ -1,0 +1,1 @@
+"""Pilegate gateway room."""

@@ -1,0 +1,41 @@
+"""Build of the Cython cores; everything else about the package is in pyproject.toml."""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# The one table of Cython directives. A function may loosen one by decorator, under a comment that
+# proves the bound just above it.
+DIRECTIVES = {
+    "language_level": 3,
+    "binding": True,
+    "embedsignature": True,
+    "auto_pickle": False,
+    "wraparound": False,
+    "boundscheck": True,
+    "cdivision": False,
+    "overflowcheck": True,
+}
+
+ROOT = Path(__file__).parent
+SOURCES = sorted(
+    path.relative_to(ROOT)
+    for package in ("protocol", "billing_core")
+    for path in (ROOT / package).rglob("*.pyx")
+)
+
+
+def extension(source: Path) -> Extension:
+    """One extension module for one .pyx file, named after its place in the tree."""
+    name = ".".join(source.with_suffix("").parts)
+    return Extension(name, [source.as_posix()], extra_compile_args=["-O2"])
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(source) for source in SOURCES],
+        compiler_directives=DIRECTIVES,
+        build_dir="build/cython",
+    )
+)
