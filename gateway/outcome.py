@@ -1,0 +1,195 @@
+"""What the engine hands to the store: rows, each a frozen fact, and no word about SQL.
+
+Units are the last word of a name, as everywhere: ``_ms`` Unix milliseconds UTC, ``_e4kwh`` 0.1 Wh,
+``_e4yuan`` 0.0001 yuan, ``_fen`` 0.01 yuan, ``_dv`` 0.1 V, ``_da`` 0.1 A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PileSeen:
+    """A known pile logged in: what it says of itself."""
+
+    pile_id: str
+    at_ms: int
+    protocol: str
+    firmware_version: str
+    connector_count: int
+    current: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPileSeen:
+    """A pile that nobody listed tried to log in; counted per pile, listed for adoption."""
+
+    pile_id: str
+    at_ms: int
+    address: str
+    protocol: str
+    firmware_version: str
+    connector_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PileClockChecked:
+    """The pile's clock minus the gateway's, after a time sync."""
+
+    pile_id: str
+    at_ms: int
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PileTariffKnown:
+    """The model that a pile holds, as it told or as it confirmed."""
+
+    pile_id: str
+    at_ms: int
+    model_no: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterStopKnown:
+    """The register at which the newest accepted record of a connector stopped."""
+
+    pile_id: str
+    connector: int
+    at_ms: int
+    meter_stop_e4kwh: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineCardsKnown:
+    """Cards that a pile confirmed to hold (``is_present``) or to have dropped; (card_uid, logic_card) pairs."""
+
+    pile_id: str
+    at_ms: int
+    cards: tuple[tuple[str, str], ...]
+    is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSaved:
+    """The newest state of one session; the row of the same ``transaction_id`` is replaced.
+
+    ``frozen`` is what thaws into the running session again; samples stand in rows of their own.
+    """
+
+    transaction_id: str
+    order_no: str
+    pile_id: str
+    connector: int
+    state: str
+    start_channel: str | None
+    opened_at_ms: int
+    ended_at_ms: int | None
+    energy_e4kwh: int
+    frozen: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTaken:
+    """One charging sample of one session."""
+
+    transaction_id: str
+    at_ms: int
+    energy_e4kwh: int
+    amount_e4yuan: int
+    voltage_dv: int
+    current_da: int
+    soc_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStored:
+    """A record as it came. ``transaction_id`` is the session's key, ``serial`` the digits of the wire."""
+
+    transaction_id: str
+    serial: str
+    rx_ms: int
+    pile_id: str
+    connector: int
+    protocol: str
+    layout: str
+    frame_type: int
+    content_hash: str  # sha256 of the body, hex
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BillIssued:
+    """One revision of a bill; never changed afterwards. ``body`` is the bill's JSON text of CONTRACT §5."""
+
+    transaction_id: str
+    revision: int
+    status: str
+    order_no: str
+    pile_id: str
+    connector: int
+    created_at_ms: int
+    started_at_ms: int | None
+    ended_at_ms: int | None
+    energy_e4kwh: int
+    amount_fen: int
+    primary_anomaly: str | None
+    anomalies: tuple[str, ...]
+    reason: str  # why this revision exists, e.g. "record", "record_lost", "conflicting_record"
+    actor: str  # rule id, or the person's token name
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRaised:
+    """Something upstream is to be told; the writer makes one outbox row per endpoint of it.
+
+    ``event_id`` is the idempotency key, built from the fact. ``partition`` orders deliveries: the
+    transaction_id, or ``pile:<pile_id>``. ``data`` is JSON-able and becomes the CloudEvents ``data``.
+    """
+
+    event_id: str
+    type: str
+    subject: str
+    partition: str
+    at_ms: int
+    data: Mapping[str, object] = field(repr=False)
+    is_perishable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSaved:
+    """One downlink order and how far it came; the row of the same ``order_id`` is replaced.
+
+    ``state``: queued, sent, accepted, refused, timed_out, failed.
+    """
+
+    order_id: str
+    pile_id: str
+    connector: int | None
+    kind: str
+    transaction_id: str | None
+    created_at_ms: int
+    deadline_at_ms: int
+    state: str
+    actor: str
+    request: Mapping[str, object] = field(repr=False)
+    result: Mapping[str, object] | None = field(default=None, repr=False)
+
+
+Row = (
+    PileSeen
+    | UnknownPileSeen
+    | PileClockChecked
+    | PileTariffKnown
+    | MeterStopKnown
+    | OfflineCardsKnown
+    | SessionSaved
+    | SampleTaken
+    | RecordStored
+    | BillIssued
+    | EventRaised
+    | OrderSaved
+)
