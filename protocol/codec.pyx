@@ -1,0 +1,272 @@
+"""Runs op tables both ways, and the checksum that YKC frames carry.
+
+A table is what ``layout.py`` flattened from a declaration: one row per field. Integers of up to seven bytes fit an
+int64 slot; identifiers and text are taken as they stand.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint16_t
+
+from protocol.errors import FieldError, LocalProtocolError
+
+DEF_MAX_FIELDS = 64
+
+cdef enum:
+    UINT = 0
+    UINT_BE = 1
+    HEX = 2
+    BYTES = 3
+    GROUP = 4
+    GROUP_COUNTED = 5
+    GROUP_GREEDY = 6
+    BYTES_COUNTED = 7
+    REST_HEX = 8
+
+cdef uint16_t _TABLE[8][256]
+cdef const char* _DIGITS = b"0123456789ABCDEF"
+
+
+cdef void _fill_tables() noexcept:
+    """Slicing-by-8: table k advances a byte by k further zero bytes."""
+    cdef int i, k
+    cdef uint16_t value
+    for i in range(256):
+        value = <uint16_t>i
+        for k in range(8):
+            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
+        _TABLE[0][i] = value
+    for i in range(256):
+        for k in range(1, 8):
+            value = _TABLE[k - 1][i]
+            _TABLE[k][i] = (value >> 8) ^ _TABLE[0][value & 0xFF]
+
+
+_fill_tables()
+
+
+# Indexes stay below size, the checksum in 16 bits.
+@cython.overflowcheck(False)
+cdef uint16_t crc16(const uint8_t* data, Py_ssize_t size) noexcept nogil:
+    """CRC-16/MODBUS: polynomial 0x8005 reflected, initial 0xFFFF, no final XOR."""
+    cdef uint16_t crc = 0xFFFF
+    cdef Py_ssize_t i = 0
+    # hot: eight bytes a step; i + 8 <= size bounds every read
+    while i + 8 <= size:
+        crc = (
+            _TABLE[7][(data[i] ^ crc) & 0xFF]
+            ^ _TABLE[6][(data[i + 1] ^ (crc >> 8)) & 0xFF]
+            ^ _TABLE[5][data[i + 2]]
+            ^ _TABLE[4][data[i + 3]]
+            ^ _TABLE[3][data[i + 4]]
+            ^ _TABLE[2][data[i + 5]]
+            ^ _TABLE[1][data[i + 6]]
+            ^ _TABLE[0][data[i + 7]]
+        )
+        i += 8
+    while i < size:
+        crc = (crc >> 8) ^ _TABLE[0][(crc ^ data[i]) & 0xFF]
+        i += 1
+    return crc
+
+
+def checksum(bytes data not None):
+    """CRC-16/MODBUS of ``data``, 0…65535."""
+    return crc16(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+
+# At most seven bytes: 56 bits.
+@cython.overflowcheck(False)
+cdef inline int64_t _little(const uint8_t* at, int width) noexcept nogil:
+    cdef int64_t value = 0
+    cdef int i
+    for i in range(width - 1, -1, -1):
+        value = (value << 8) | at[i]
+    return value
+
+
+# At most seven bytes: 56 bits.
+@cython.overflowcheck(False)
+cdef inline int64_t _big(const uint8_t* at, int width) noexcept nogil:
+    cdef int64_t value = 0
+    cdef int i
+    for i in range(width):
+        value = (value << 8) | at[i]
+    return value
+
+
+cdef str _hex(const uint8_t* at, Py_ssize_t size):
+    cdef bytes text = PyBytes_FromStringAndSize(NULL, 2 * size)
+    cdef char* out = PyBytes_AS_STRING(text)
+    cdef Py_ssize_t i
+    for i in range(size):
+        out[2 * i] = _DIGITS[at[i] >> 4]
+        out[2 * i + 1] = _DIGITS[at[i] & 15]
+    return text.decode("ascii")
+
+
+cdef class OpTable:
+    """The op table of one body.
+
+    Args:
+        rows: (name, op, width, inner table or None) per field; at most 64.
+    """
+
+    def __init__(self, rows):
+        assert len(rows) <= DEF_MAX_FIELDS
+        cdef int i
+        self.count = len(rows)
+        self.names = tuple(row[0] for row in rows)
+        self._inner = tuple(row[3] for row in rows)
+        for i in range(self.count):
+            self._ops[i] = rows[i][1]
+            self._widths[i] = rows[i][2]
+            assert self._ops[i] > UINT_BE or 1 <= self._widths[i] <= 7, "an int64 slot holds seven bytes"
+
+    cdef Py_ssize_t read_slots(self, const uint8_t* body, Py_ssize_t size, int64_t* slots) except? -1:
+        cdef Py_ssize_t at = 0
+        cdef int i, op, width
+        for i in range(self.count):
+            op = self._ops[i]
+            width = self._widths[i]
+            if op > BYTES:
+                slots[i] = at
+                break
+            if at + width > size:
+                return -1
+            if op == UINT:
+                slots[i] = _little(body + at, width)
+            elif op == UINT_BE:
+                slots[i] = _big(body + at, width)
+            else:
+                slots[i] = at
+            at += width
+        return at
+
+    cpdef dict read(self, bytes body):
+        """Raw values of a body, in the order of its fields; surplus bytes under ``trailing_hex``.
+
+        Raises ``FieldError`` naming the first field that the body is too short for.
+        """
+        cdef dict into = {}
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
+        cdef Py_ssize_t at = self._read(data, size, 0, into)
+        if at < size:
+            into["trailing_hex"] = _hex(data + at, size - at)
+        return into
+
+    cdef Py_ssize_t _read(self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into) except -1:
+        cdef int i, op, width
+        cdef int64_t last = 0
+        cdef Py_ssize_t count, used
+        cdef OpTable inner
+        cdef list items
+        for i in range(self.count):
+            op = self._ops[i]
+            width = self._widths[i]
+            name = self.names[i]
+            if op <= BYTES:
+                if at + width > size:
+                    raise FieldError(
+                        "length",
+                        f"the body ends at byte {size}, the field {name} needs bytes {at} to {at + width}",
+                        field=name,
+                        offset=at,
+                    )
+                if op == UINT:
+                    last = _little(body + at, width)
+                    into[name] = last
+                elif op == UINT_BE:
+                    last = _big(body + at, width)
+                    into[name] = last
+                elif op == HEX:
+                    into[name] = _hex(body + at, width)
+                else:
+                    into[name] = PyBytes_FromStringAndSize(<const char*>(body + at), width)
+                at += width
+            elif op == BYTES_COUNTED:
+                if at + last > size:
+                    raise FieldError(
+                        "length", f"the field {name} needs {last} bytes, {size - at} are left", field=name, offset=at
+                    )
+                into[name] = PyBytes_FromStringAndSize(<const char*>(body + at), last)
+                at += last
+            else:
+                inner = <OpTable>self._inner[i]
+                items = []
+                count = width if op == GROUP else last
+                while (op == GROUP_GREEDY and at + inner.fixed_size() <= size) or (
+                    op != GROUP_GREEDY and len(items) < count
+                ):
+                    item = {}
+                    at = inner._read(body, size, at, item)
+                    items.append(item)
+                into[name] = items
+        return at
+
+    def fixed_size(self):
+        """Bytes of the fields of fixed width."""
+        cdef int i
+        cdef Py_ssize_t total = 0
+        for i in range(self.count):
+            if self._ops[i] <= BYTES:
+                total += self._widths[i]
+        return total
+
+    cpdef bytes write(self, object raw):
+        """The body of raw values, ``trailing_hex`` behind it when given.
+
+        Raises ``LocalProtocolError`` naming the field that is missing or does not fit.
+        """
+        cdef bytearray out = bytearray()
+        self._write(raw, out)
+        trailing = raw.get("trailing_hex")
+        if trailing:
+            out += bytes.fromhex(trailing)
+        return bytes(out)
+
+    cdef int _write(self, object raw, bytearray out) except -1:
+        cdef int i
+        for i in range(self.count):
+            name = self.names[i]
+            if name not in raw:
+                raise LocalProtocolError("field_missing", f"the field {name} is missing", field=name, offset=len(out))
+            try:
+                self._write_one(i, raw, raw[name], out)
+            except (OverflowError, ValueError, TypeError) as error:
+                raise LocalProtocolError(
+                    "field_unfit", f"the field {name}: {raw[name]!r} does not fit: {error}", field=name, offset=len(out)
+                ) from error
+        return 0
+
+    cdef int _write_one(self, int i, object raw, object value, bytearray out) except -1:
+        cdef int op = self._ops[i]
+        cdef int width = self._widths[i]
+        cdef OpTable inner
+        if op == UINT:
+            out += (<object>value).to_bytes(width, "little")
+        elif op == UINT_BE:
+            out += (<object>value).to_bytes(width, "big")
+        elif op == HEX:
+            data = bytes.fromhex(value)
+            if len(data) != width:
+                raise ValueError(f"{width} bytes are needed")
+            out += data
+        elif op == BYTES:
+            if len(value) > width:
+                raise ValueError(f"at most {width} bytes fit")
+            out += bytes(value).ljust(width, b"\0")
+        elif op == BYTES_COUNTED:
+            if len(value) != raw[self.names[i - 1]]:
+                raise ValueError(f"its counter {self.names[i - 1]} says {raw[self.names[i - 1]]}")
+            out += value
+        else:
+            inner = <OpTable>self._inner[i]
+            if op == GROUP and len(value) != width:
+                raise ValueError(f"{width} entries are needed")
+            if op == GROUP_COUNTED and len(value) != raw[self.names[i - 1]]:
+                raise ValueError(f"its counter {self.names[i - 1]} says {raw[self.names[i - 1]]}")
+            for item in value:
+                inner._write(item, out)
+        return 0

@@ -1,0 +1,60 @@
+"""CP56Time2a as YKC uses it: seven bytes of local civil time, decoded strictly.
+
+Source: YKC V1.6 data types; docs/protocols/ykc.md, "Times".
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from protocol.events import PileTime, TimeFault
+
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_DAY_MS = 86_400_000
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def pile_time(raw: int) -> PileTime:
+    """The reading in a raw 56-bit value. Weekday, summer-time and reserved bits are masked."""
+    data = raw.to_bytes(7, "little")
+    millis = raw & 0xFFFF
+    minute, is_invalid = data[2] & 0x3F, bool(data[2] & 0x80)
+    hour, day, month, year = data[3] & 0x1F, data[4] & 0x1F, data[5] & 0x0F, data[6] & 0x7F
+    has_clock = millis < 60_000 and minute < 60 and hour < 24
+    of_day_ms = (hour * 60 + minute) * 60_000 + millis if has_clock else None
+    if day == 0 or month == 0:
+        return PileTime(None, TimeFault.ZERO_DATE, data, of_day_ms)
+    if not has_clock or is_invalid or month > 12 or year > 99 or not _has_day(year, month, day):
+        return PileTime(None, TimeFault.INVALID_FIELD, data, of_day_ms)
+    assert of_day_ms is not None
+    days = date(2000 + year, month, day).toordinal() - _EPOCH_ORDINAL
+    return PileTime(days * _DAY_MS + of_day_ms, None, data, of_day_ms)
+
+
+def _has_day(year: int, month: int, day: int) -> bool:
+    if month == 2 and day == 29:
+        return year % 4 == 0  # 2000…2099: no exception to the rule of four
+    return day <= _DAYS[month - 1]
+
+
+def raw_time(civil_ms: int) -> int:
+    """The raw 56-bit value of local civil time, ms since 1970 of the same calendar; year 2000 to 2099."""
+    days, of_day_ms = divmod(civil_ms, _DAY_MS)
+    day = date.fromordinal(days + _EPOCH_ORDINAL)
+    assert 2000 <= day.year <= 2099
+    minutes, millis = divmod(of_day_ms, 60_000)
+    data = bytes(
+        (millis & 0xFF, millis >> 8, minutes % 60, minutes // 60, day.day, day.month, day.year - 2000)
+    )
+    return int.from_bytes(data, "little")
+
+
+def time_text(raw: int) -> str | None:
+    """``YYYY-MM-DDTHH:MM:SS.mmm``, or ``None`` when the reading cannot be decoded."""
+    reading = pile_time(raw)
+    if reading.civil_ms is None:
+        return None
+    days, of_day_ms = divmod(reading.civil_ms, _DAY_MS)
+    seconds, millis = divmod(of_day_ms, 1000)
+    day = date.fromordinal(days + _EPOCH_ORDINAL)
+    return f"{day.isoformat()}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{millis:03d}"

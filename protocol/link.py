@@ -1,0 +1,155 @@
+"""One connection, sans-IO: bytes in, facts out; orders in, bytes out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from protocol.commands import AnswerLogin, PileCommand
+from protocol.dialects import ykc, ykc_orders
+from protocol.dialects.ykc_frames import KNOWN
+from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, WireFrame, enclose, read_frame
+from protocol.events import FrameRefused, PileEvent, PileLoggedIn
+from protocol.framer import Cut, Framer
+from protocol.transitions import LinkEvent, LinkState, after
+
+_TWO_MORE_DECIMALS = 100
+
+
+class Cipher(Protocol):
+    """Where an encryption would sit; none is known that could be shipped."""
+
+    def decrypt(self, body: bytes) -> bytes:
+        """The plain body."""
+
+    def encrypt(self, body: bytes) -> bytes:
+        """The encrypted body."""
+
+
+class Link:
+    """One connection between a pile and a gateway.
+
+    Args:
+        max_buffer_bytes: undecoded bytes kept per direction, at least 259.
+        options: deviations of the pile, such as ``balance-be``.
+        cipher: for piles that encrypt; without one their frames are refused with that reason.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_buffer_bytes: int = 4096,
+        options: frozenset[str] = frozenset(),
+        cipher: Cipher | None = None,
+    ) -> None:
+        self.pile_id: str | None = None
+        self.protocol = ykc.NAME
+        self.crc_order: str | None = None
+        self.options = options
+        self.state = LinkState.CONNECTED
+        self._cipher = cipher
+        self._scale = 1
+        self._sequence = 0
+        self._is_enciphered = False
+        self._max_buffer_bytes = max_buffer_bytes
+        self._up = Framer(KNOWN, max_buffer_bytes)
+        self._down: Framer | None = None
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the pile has said who it is, and was not refused."""
+        return self.state is LinkState.LOGGED_IN
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Undecoded bytes that wait for more."""
+        return self._up.buffered_bytes
+
+    # -- bytes of the pile ----------------------------------------------------------------------------
+
+    def receive(self, data: bytes, at_ms: int) -> list[PileEvent | FrameRefused]:
+        """Take bytes as they came in one read; returns the facts and refusals they complete, in order."""
+        return [self._fact(cut, at_ms) for cut in self._up.feed(data)]
+
+    def _fact(self, cut: Cut, at_ms: int) -> PileEvent | FrameRefused:
+        if cut.reason:
+            return _refused(cut, at_ms)
+        if self.crc_order is None:
+            self.crc_order = HIGH_FIRST if cut.is_high_first else LOW_FIRST
+        wire = self._decipher(read_frame(cut.data, self.options))
+        if wire.error is not None:
+            return FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
+        fact = ykc.to_event(wire, at_ms, scale=self._scale, options=self.options)
+        if fact is None:
+            text = f"type 0x{wire.type:02X} is sent by gateways, not by piles"
+            return FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
+        if isinstance(fact, PileLoggedIn):
+            self._logged_in(fact, wire)
+        elif self.pile_id is None:
+            self.pile_id = fact.pile_id
+        return fact
+
+    def _decipher(self, wire: WireFrame) -> WireFrame:
+        if wire.code != "encrypted" or self._cipher is None:
+            return wire
+        self._is_enciphered = True
+        body = self._cipher.decrypt(wire.body)
+        return read_frame(enclose(wire.type, body, sequence=wire.sequence), self.options)
+
+    def _logged_in(self, login: PileLoggedIn, wire: WireFrame) -> None:
+        assert wire.raw is not None
+        self.state = after(self.state, LinkEvent.LOGIN_SEEN)
+        self.pile_id = login.pile_id
+        self.protocol = login.protocol
+        self._scale = _TWO_MORE_DECIMALS if wire.raw["proto_ver_raw"] <= ykc.TWO_DECIMALS_UPTO else 1
+
+    # -- bytes of a gateway, in a log -----------------------------------------------------------------
+
+    def observe_sent(self, data: bytes, at_ms: int) -> list[PileCommand | FrameRefused]:
+        """Take bytes that a gateway sent on this link when the log was taken."""
+        if self._down is None:
+            self._down = Framer(KNOWN, self._max_buffer_bytes)
+        orders: list[PileCommand | FrameRefused] = []
+        for cut in self._down.feed(data):
+            if cut.reason:
+                orders.append(_refused(cut, at_ms))
+                continue
+            wire = self._decipher(read_frame(cut.data, self.options))
+            order = None if wire.error is not None else ykc_orders.to_command(wire, self.pile_id or "")
+            if order is None:
+                text = wire.error or f"type 0x{wire.type:02X} is sent by piles, not by gateways"
+                orders.append(FrameRefused(at_ms, wire.code or "unexpected", text, cut.data, cut.offset))
+                continue
+            if isinstance(order, AnswerLogin) and not order.is_accepted:
+                self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
+            orders.append(order)
+        return orders
+
+    # -- bytes to the pile ----------------------------------------------------------------------------
+
+    def send(self, command: PileCommand) -> bytes:
+        """The bytes of an order or answer, in the byte order of checksums that the pile uses.
+
+        An answer repeats the sequence of what it answers; orders count from 0.
+        Raises ``LocalProtocolError`` for what no frame can carry.
+        """
+        kind, raw, layout = ykc_orders.from_command(command, self.options)
+        body = (layout or ykc.FRAMES[kind][1]).write(raw)
+        if isinstance(command, AnswerLogin) and not command.is_accepted:
+            self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
+        if command.reply_ref is not None:
+            sequence = command.reply_ref
+        else:
+            sequence = self._sequence
+            self._sequence = (self._sequence + 1) & 0xFFFF
+        enc = 0
+        if self._is_enciphered and self._cipher is not None:
+            body, enc = self._cipher.encrypt(body), 1
+        return enclose(kind, body, sequence=sequence, crc=self.crc_order or LOW_FIRST, enc=enc)
+
+
+def _refused(cut: Cut, at_ms: int) -> FrameRefused:
+    if cut.reason == "checksum":
+        text = f"checksum is {cut.data[-2:].hex().upper()}, expected {cut.expected} (low byte first)"
+    else:
+        text = f"{len(cut.data)} bytes that belong to no frame"
+    return FrameRefused(at_ms, cut.reason, text, cut.data, cut.offset)
