@@ -222,9 +222,7 @@ class RecordReceived(Event):
     amount_e4yuan: int
     vin: str | None
     start_flag: int  # raw transaction flag
-    start_channel: (
-        str | None
-    )  # "app" | "card" | "offline_card" | "vin", None when the flag is not in the list
+    start_channel: str | None  # "app" | "card" | "offline_card" | "vin", None when the flag is not in the list
     stop_code: int
     stop_text: tuple[str, str]  # (en, zh)
     card_uid: str | None

@@ -89,9 +89,7 @@ def _version(raw: int) -> str:
 Maker = Callable[[WireFrame, dict[str, Any], int, int, frozenset[str]], e.PileEvent]
 
 
-def _login(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _login(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     return e.PileLoggedIn(
         at_ms=at_ms,
         pile_id=raw["pile_no"],
@@ -106,17 +104,11 @@ def _login(
     )
 
 
-def _heartbeat(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
-    return e.HeartbeatReceived(
-        at_ms, raw["pile_no"], wire.sequence, gun_number(raw["gun"]), raw["gun_status"] != 0
-    )
+def _heartbeat(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
+    return e.HeartbeatReceived(at_ms, raw["pile_no"], wire.sequence, gun_number(raw["gun"]), raw["gun_status"] != 0)
 
 
-def _tariff_check(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _tariff_check(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     return e.TariffChecked(at_ms, raw["pile_no"], wire.sequence, raw["model_no"])
 
 
@@ -126,9 +118,7 @@ def _tariff_request(
     return e.TariffRequested(at_ms, raw["pile_no"], wire.sequence)
 
 
-def _sample(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _sample(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     bits = raw["fault_bits"]
     state = _STATES.get(raw["state"], e.ConnectorStatus.FAULTED)
     plugged = {0: False, 1: True}.get(raw["plugged"])
@@ -155,9 +145,7 @@ def _sample(
     )
 
 
-def _bms(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _bms(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     return e.BmsReported(
         at_ms=at_ms,
         pile_id=raw["pile_no"],
@@ -169,9 +157,7 @@ def _bms(
     )
 
 
-def _bms_end(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _bms_end(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     return e.BmsEnded(
         at_ms=at_ms,
         pile_id=raw["pile_no"],
@@ -202,9 +188,7 @@ def _start_request(
     )
 
 
-def _start_answer(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _start_answer(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     is_accepted = raw["ok"] == 1
     return e.StartAnswered(
         at_ms=at_ms,
@@ -219,9 +203,7 @@ def _start_answer(
     )
 
 
-def _lock_status(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _lock_status(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     return e.ParkingLockReported(
         at_ms=at_ms,
         pile_id=raw["pile_no"],
@@ -234,9 +216,7 @@ def _lock_status(
     )
 
 
-def _order_answer(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _order_answer(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     order, key, done = _ANSWERS[wire.type]
     if key == "cards":
         reason = 0
@@ -259,9 +239,7 @@ def _order_answer(
     )
 
 
-def _record(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
+def _record(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
     assert wire.layout is not None
     start, stop = _registers(raw)
     is_plus2 = wire.layout.name == "standard" and "trailing_hex" in raw

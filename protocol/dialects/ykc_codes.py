@@ -110,7 +110,5 @@ FAULTS = (
 def fault_texts(bits: int) -> list[str]:
     """The faults that a sample's bits name; bit 0 is fault 1."""
     return [
-        FAULTS[index] if index < len(FAULTS) else f"fault bit {index + 1}"
-        for index in range(16)
-        if bits >> index & 1
+        FAULTS[index] if index < len(FAULTS) else f"fault bit {index + 1}" for index in range(16) if bits >> index & 1
     ]

@@ -236,9 +236,7 @@ _METER_INFO = (
 )
 
 
-def _record(
-    name: str, *, tiers: int = 4, meter_bytes: int = 5, meter_info: tuple[object, ...] = ()
-) -> Layout:
+def _record(name: str, *, tiers: int = 4, meter_bytes: int = 5, meter_info: tuple[object, ...] = ()) -> Layout:
     register = Uint(meter_bytes, decimals=4)
     return _layout(
         name,

@@ -77,9 +77,7 @@ def _start(m: c.StartCharging, o: frozenset[str]) -> Written:
 
 def _listed_cards(kind: int, m: c.ClearCards | c.QueryCards, most: int) -> Written:
     if len(m.card_uids) > most:
-        raise LocalProtocolError(
-            "too_long", f"{len(m.card_uids)} cards, {most} fit one frame", frame_type=kind
-        )
+        raise LocalProtocolError("too_long", f"{len(m.card_uids)} cards, {most} fit one frame", frame_type=kind)
     cards = [{"card": uid} for uid in m.card_uids]
     return kind, {"pile_no": m.pile_id, "count": len(cards), "cards": cards}, None
 
@@ -92,9 +90,7 @@ def _sync_cards(m: c.SyncCards, o: frozenset[str]) -> Written:
 
 
 def _update(m: c.UpdateFirmware, o: frozenset[str]) -> Written:
-    texts = {
-        name: getattr(m, name).encode("ascii", "strict") for name in ("host", "user", "password", "path")
-    }
+    texts = {name: getattr(m, name).encode("ascii", "strict") for name in ("host", "user", "password", "path")}
     numbers = {
         "model": _MODELS[m.current],
         "power_kw": m.power_kw,
@@ -256,16 +252,12 @@ _READERS: dict[int, Callable[[str, int, dict[str, Any]], c.PileCommand | None]] 
     0xA4: _read_start,
     0x36: lambda p, r, raw: c.StopCharging(p, r, gun_number(raw["gun"])),
     0x40: lambda p, r, raw: c.AcknowledgeRecord(p, r, raw["serial"], raw["result"] == 0),
-    0x42: lambda p, r, raw: c.UpdateBalance(
-        p, r, gun_number(raw["gun"]), _some_card(raw["card"]), raw["balance_yuan"]
-    ),
+    0x42: lambda p, r, raw: c.UpdateBalance(p, r, gun_number(raw["gun"]), _some_card(raw["card"]), raw["balance_yuan"]),
     0x44: lambda p, r, raw: c.SyncCards(p, r, _read_cards(raw)),
     0x46: lambda p, r, raw: c.ClearCards(p, r, _uids(raw)),
     0x48: lambda p, r, raw: c.QueryCards(p, r, _uids(raw)),
     0x52: lambda p, r, raw: c.SetWorkParams(p, r, raw["disabled"] != 0, raw["max_power_pct"]),
-    0x56: lambda p, r, raw: (
-        c.SyncTime(p, r, civil) if (civil := pile_time(raw["time"]).civil_ms) is not None else None
-    ),
+    0x56: lambda p, r, raw: c.SyncTime(p, r, civil) if (civil := pile_time(raw["time"]).civil_ms) is not None else None,
     0x62: lambda p, r, raw: c.ControlParkingLock(p, r, gun_number(raw["gun"]), raw["action"] == _RAISE),
     0x92: lambda p, r, raw: c.Reboot(p, r, raw["control"] == _NOW),
     0x94: _read_update,

@@ -43,9 +43,7 @@ def raw_time(civil_ms: int) -> int:
     day = date.fromordinal(days + _EPOCH_ORDINAL)
     assert 2000 <= day.year <= 2099
     minutes, millis = divmod(of_day_ms, 60_000)
-    data = bytes(
-        (millis & 0xFF, millis >> 8, minutes % 60, minutes // 60, day.day, day.month, day.year - 2000)
-    )
+    data = bytes((millis & 0xFF, millis >> 8, minutes % 60, minutes // 60, day.day, day.month, day.year - 2000))
     return int.from_bytes(data, "little")
 
 

@@ -117,9 +117,7 @@ def construct_path(layout: Layout, body: bytes) -> str:
     try:
         layout.body.parse(body)
     except construct.ConstructError as error:
-        return (
-            str(getattr(error, "path", "") or "").replace("(parsing) -> ", "at ") or "the body does not fit"
-        )
+        return str(getattr(error, "path", "") or "").replace("(parsing) -> ", "at ") or "the body does not fit"
     return "the body fits"
 
 

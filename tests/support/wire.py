@@ -38,9 +38,7 @@ def cp56(text: str | None) -> bytes:
     return struct.pack("<HBBBBB", millis, at.minute, at.hour, at.day, at.month, at.year - 2000)
 
 
-def login(
-    pile: str, *, guns: int = 2, version: int = 16, kind: int = 0, software: bytes = b"V1.0.0"
-) -> bytes:
+def login(pile: str, *, guns: int = 2, version: int = 16, kind: int = 0, software: bytes = b"V1.0.0") -> bytes:
     tail = struct.pack("<BBB8sB10sB", kind, guns, version, software, 1, bytes(10), 4)
     return frame(0x01, bcd(pile) + tail)
 
@@ -96,14 +94,8 @@ def sample(
     return frame(0x13, body)
 
 
-def bms_end(
-    serial: str, pile: str, *, gun: int = 1, soc: int = 90, minutes: int = 60, energy_tenths: int = 0
-) -> bytes:
-    body = (
-        bcd(serial)
-        + bcd(pile)
-        + struct.pack("<BBHHBBHHI", gun, soc, 350, 360, 70, 80, minutes, energy_tenths, 1)
-    )
+def bms_end(serial: str, pile: str, *, gun: int = 1, soc: int = 90, minutes: int = 60, energy_tenths: int = 0) -> bytes:
+    body = bcd(serial) + bcd(pile) + struct.pack("<BBHHBBHHI", gun, soc, 350, 360, 70, 80, minutes, energy_tenths, 1)
     return frame(0x19, body)
 
 
@@ -116,20 +108,12 @@ def start_answer(serial: str, pile: str, *, gun: int = 1, ok: int = 1, reason: i
     return frame(0x33, bcd(serial) + bcd(pile) + bytes([gun, ok, reason]))
 
 
-def authorise(
-    serial: str, pile: str, *, gun: int = 1, balance: int = 10_000, ok: int = 1, reason: int = 0
-) -> bytes:
-    return frame(
-        0x32, bcd(serial) + bcd(pile) + bytes([gun]) + bytes(8) + struct.pack("<IBB", balance, ok, reason)
-    )
+def authorise(serial: str, pile: str, *, gun: int = 1, balance: int = 10_000, ok: int = 1, reason: int = 0) -> bytes:
+    return frame(0x32, bcd(serial) + bcd(pile) + bytes([gun]) + bytes(8) + struct.pack("<IBB", balance, ok, reason))
 
 
-def start_order(
-    serial: str, pile: str, *, gun: int = 1, balance: int = 10_000, card: str = "0" * 16
-) -> bytes:
-    return frame(
-        0x34, bcd(serial) + bcd(pile) + bytes([gun]) + bytes(8) + bcd(card) + struct.pack("<I", balance)
-    )
+def start_order(serial: str, pile: str, *, gun: int = 1, balance: int = 10_000, card: str = "0" * 16) -> bytes:
+    return frame(0x34, bcd(serial) + bcd(pile) + bytes([gun]) + bytes(8) + bcd(card) + struct.pack("<I", balance))
 
 
 def record(

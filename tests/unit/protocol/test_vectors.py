@@ -15,7 +15,9 @@ FILE = FOLDER / "ykc_frames.jsonl"
 
 def vectors():
     if not FILE.is_file():
-        return [pytest.param(None, id="absent", marks=pytest.mark.skip(reason="published vectors: not run, folder absent"))]
+        return [
+            pytest.param(None, id="absent", marks=pytest.mark.skip(reason="published vectors: not run, folder absent"))
+        ]
     lines = FILE.read_text(encoding="utf-8").splitlines()
     return [pytest.param(vector, id=vector["name"]) for vector in map(json.loads, lines)]
 
