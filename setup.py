@@ -1,5 +1,6 @@
 """Build of the Cython cores; everything else about the package is in pyproject.toml."""
 
+import os
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -18,6 +19,11 @@ DIRECTIVES = {
     "overflowcheck": True,
 }
 
+# ``make cover`` builds with line tracing, so that coverage sees the lines of the cores.
+IS_TRACED = bool(os.environ.get("PILEGATE_TRACE"))
+if IS_TRACED:
+    DIRECTIVES["linetrace"] = True
+
 ROOT = Path(__file__).parent
 SOURCES = sorted(
     path.relative_to(ROOT)
@@ -29,7 +35,8 @@ SOURCES = sorted(
 def extension(source: Path) -> Extension:
     """One extension module for one .pyx file, named after its place in the tree."""
     name = ".".join(source.with_suffix("").parts)
-    return Extension(name, [source.as_posix()], extra_compile_args=["-O2"])
+    macros = [("CYTHON_TRACE_NOGIL", "1")] if IS_TRACED else []
+    return Extension(name, [source.as_posix()], define_macros=macros, extra_compile_args=["-O2"])
 
 
 setup(
@@ -37,5 +44,6 @@ setup(
         [extension(source) for source in SOURCES],
         compiler_directives=DIRECTIVES,
         build_dir="build/cython",
+        force=IS_TRACED,
     )
 )

@@ -1,0 +1,66 @@
+# The one doorway. Every target sets up what it needs; a second run finds it in place.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+SOURCES := $(shell find protocol billing_core -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
+
+.PHONY: help demo test soak build lint types cover bench annotate docs clean
+
+help:
+	@echo "make demo   run the daemon with simulated piles and print the bills"
+	@echo "make test   run the tests"
+	@echo "make soak   the long rounds of the fault tests"
+	@echo "make bench  measure; make lint, types, cover, annotate, clean"
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (Debian: apt-get install python3)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "The Python module venv is missing: install it (Debian: apt-get install python3-venv)."; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python $(SOURCES)
+	@echo "setting up $(VENV) (packages and the compiled cores; a minute or two)"
+	@printf '#include <Python.h>\n' | $${CC:-cc} -E -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])')" - >/dev/null 2>&1 || { echo "The C headers of Python are missing: install them (Debian: apt-get install python3-dev)."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools>=77" "cython>=3.2,<4"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable ".[test]"
+	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+build: $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/pilegate demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest
+
+soak: $(STAMP)
+	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults
+
+bench: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pyperf>=2.7,<3"
+	@$(BIN)/python -m bench
+
+lint: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lint]" --no-build-isolation
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/cython-lint protocol billing_core && $(BIN)/codespell
+
+types: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lint]" --no-build-isolation
+	@$(BIN)/mypy
+
+cover: $(STAMP)
+	@PILEGATE_TRACE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+	@$(BIN)/python -m pytest tests/unit tests/property tests/differential tests/oracle \
+	  --cov=protocol --cov=billing_core --cov-branch --cov-report=term-missing; status=$$?; \
+	  $(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
+
+annotate: $(STAMP)
+	@$(BIN)/cython -a protocol/*.pyx billing_core/*.pyx && echo "look at protocol/*.html and billing_core/*.html"
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .pytest_cache .hypothesis
+	@find . -name '*.so' -delete; find . -name __pycache__ -type d -prune -exec rm -rf {} +
