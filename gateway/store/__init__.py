@@ -1,1 +1,39 @@
-"""Pilegate gateway room."""
+"""The database: one writer thread, readers beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.store.reader import Reader
+from gateway.store.statements import Envelope
+from gateway.store.writer import StoreConfig, Writer
+
+__all__ = ["Reader", "Store", "StoreConfig", "Writer"]
+
+
+def _no_envelope(endpoint: str, event: object, sequence: int) -> None:
+    return None
+
+
+class Store:
+    """An open database.
+
+    Args:
+        config: where and how.
+        endpoints: names of the upstreams that events go to.
+        envelope: makes the body of an event for an endpoint.
+
+    Raises ``StoreError`` when it cannot be opened.
+    """
+
+    def __init__(
+        self, config: StoreConfig, *, endpoints: tuple[str, ...] = (), envelope: Envelope = _no_envelope
+    ) -> None:
+        self.config = config
+        self.writer = Writer(config, endpoints, envelope)
+        self.reader = Reader(Path(config.path), busy_timeout_ms=config.busy_timeout_ms)
+
+    def close(self) -> None:
+        """Write what waits, then close."""
+        self.writer.close()
+        self.reader.close()

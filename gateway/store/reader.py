@@ -1,0 +1,308 @@
+"""Everything that only looks: one connection a thread, beside the writer, never waiting for it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Rows = list[dict[str, Any]]
+
+
+class Reader:
+    """Queries of the engine, the API and the command line. Results are plain dicts, units as in the columns."""
+
+    def __init__(self, path: Path, *, busy_timeout_ms: int = 2_000) -> None:
+        self._path = path
+        self._busy_timeout_ms = busy_timeout_ms
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    def _connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            uri = f"file:{self._path.resolve()}?mode=ro"
+            found = sqlite3.connect(
+                uri, uri=True, isolation_level=None, check_same_thread=False, timeout=self._busy_timeout_ms / 1000
+            )
+            found.row_factory = sqlite3.Row
+            self._local.connection = found
+            with self._lock:
+                self._opened.append(found)
+        return found
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened = []
+
+    def all(self, sql: str, values: Sequence[object] = ()) -> Rows:
+        """Every row of a query."""
+        return [dict(row) for row in self._connection().execute(sql, values)]
+
+    def one(self, sql: str, values: Sequence[object] = ()) -> dict[str, Any] | None:
+        """The first row of a query, or ``None``."""
+        row = self._connection().execute(sql, values).fetchone()
+        return None if row is None else dict(row)
+
+    # -- piles ----------------------------------------------------------------------------------------
+
+    def piles(self) -> Rows:
+        """Piles that were adopted or ever logged in."""
+        return self.all("SELECT * FROM pile ORDER BY pile_id")
+
+    def find_pile(self, pile_id: str) -> dict[str, Any] | None:
+        """An adopted pile, or ``None``."""
+        return self.one("SELECT * FROM pile WHERE pile_id = ? AND adopted_at_ms IS NOT NULL", (pile_id,))
+
+    def adopted_piles(self) -> Rows:
+        """Piles that were adopted into the database."""
+        return self.all("SELECT * FROM pile WHERE adopted_at_ms IS NOT NULL ORDER BY pile_id")
+
+    def unknown_piles(self) -> Rows:
+        """Piles that were refused and may be adopted, newest first."""
+        return self.all("SELECT * FROM unknown_pile ORDER BY last_seen_at_ms DESC")
+
+    # -- authorisation --------------------------------------------------------------------------------
+
+    def find_card(self, card_uid: str) -> dict[str, Any] | None:
+        """A card of the authorisation list."""
+        return self.one("SELECT * FROM card WHERE card_uid = ?", (card_uid,))
+
+    def find_vin(self, vin: str) -> dict[str, Any] | None:
+        """A VIN of the authorisation list."""
+        return self.one("SELECT * FROM vin WHERE vin = ?", (vin,))
+
+    def find_account(self, account_id: str) -> dict[str, Any] | None:
+        """An account."""
+        return self.one("SELECT * FROM account WHERE account_id = ?", (account_id,))
+
+    def accounts(self) -> Rows:
+        """All accounts."""
+        return self.all("SELECT * FROM account ORDER BY account_id")
+
+    def cards(self) -> Rows:
+        """All cards."""
+        return self.all("SELECT * FROM card ORDER BY card_uid")
+
+    def vins(self) -> Rows:
+        """All VINs."""
+        return self.all("SELECT * FROM vin ORDER BY vin")
+
+    # -- sessions -------------------------------------------------------------------------------------
+
+    def session(self, transaction_id: str) -> dict[str, Any] | None:
+        """One session's row."""
+        return self.one("SELECT * FROM session WHERE transaction_id = ?", (transaction_id,))
+
+    def sessions(
+        self, *, pile_id: str | None = None, state: str | None = None, before: tuple[int, str] | None, limit: int
+    ) -> Rows:
+        """Sessions, newest first, from behind the cursor (opened_at_ms, transaction_id)."""
+        where, values = _where({"pile_id": pile_id, "state": state}, "opened_at_ms", before)
+        return self.all(
+            f"SELECT * FROM session {where} ORDER BY opened_at_ms DESC, transaction_id DESC LIMIT ?", (*values, limit)
+        )
+
+    def samples(self, transaction_id: str, *, after_row: int = 0, limit: int = 10_000) -> Rows:
+        """The charging samples of a session in order of arrival, each with its ``row``."""
+        return self.all(
+            "SELECT rowid AS row, * FROM sample WHERE transaction_id = ? AND rowid > ? ORDER BY rowid LIMIT ?",
+            (transaction_id, after_row, limit),
+        )
+
+    def anchors(self, transaction_id: str) -> list[tuple[int, int]]:
+        """(moment, cumulative energy) of a session's charging samples."""
+        rows = self._connection().execute(
+            "SELECT at_ms, energy_e4kwh FROM sample WHERE transaction_id = ? ORDER BY rowid", (transaction_id,)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[tuple[int, int]]] | None:
+        """(frozen, anchors) of a session, or ``None``."""
+        found = self.one("SELECT frozen FROM session WHERE transaction_id = ?", (transaction_id,))
+        return None if found is None else (json.loads(found["frozen"]), self.anchors(transaction_id))
+
+    def open_sessions(self) -> Iterator[tuple[Mapping[str, Any], list[tuple[int, int]]]]:
+        """(frozen, anchors) of every session without a bill, oldest first."""
+        rows = self.all("SELECT transaction_id, frozen FROM session WHERE state <> 'billed' ORDER BY opened_at_ms")
+        for row in rows:
+            yield json.loads(row["frozen"]), self.anchors(row["transaction_id"])
+
+    # -- what the engine takes up after a restart -----------------------------------------------------
+
+    def meter_stops(self) -> dict[tuple[str, int], int]:
+        """Where each connector's register stood after its newest record."""
+        return {(row["pile_id"], row["connector"]): row["meter_stop_e4kwh"] for row in self.all("SELECT * FROM meter")}
+
+    def pile_clocks(self) -> dict[str, tuple[int, int]]:
+        """Pile → (when its clock was checked, by how much it was off)."""
+        rows = self.all("SELECT * FROM pile WHERE clock_checked_at_ms IS NOT NULL")
+        return {row["pile_id"]: (row["clock_checked_at_ms"], row["clock_offset_ms"]) for row in rows}
+
+    def offline_cards(self) -> dict[str, list[str]]:
+        """Pile → UIDs of the cards that it confirmed to hold."""
+        found: dict[str, list[str]] = {}
+        for row in self.all("SELECT pile_id, card_uid FROM offline_card"):
+            found.setdefault(row["pile_id"], []).append(row["card_uid"])
+        return found
+
+    def start_orders_without_session(self) -> Rows:
+        """Starts that were written down, and no session came of them before the former run ended."""
+        rows = self.all(
+            """SELECT * FROM order_log WHERE kind IN ('StartCharging', 'AuthoriseStart')
+             AND state NOT IN ('failed', 'refused') AND transaction_id IS NOT NULL AND NOT EXISTS
+             (SELECT 1 FROM session WHERE session.transaction_id = order_log.transaction_id) ORDER BY created_at_ms"""
+        )
+        return [_unpacked(row) for row in rows]
+
+    # -- orders ---------------------------------------------------------------------------------------
+
+    def has_order(self, transaction_id: str) -> bool:
+        """Whether a start with this number was ever ordered."""
+        return self.one("SELECT 1 FROM order_log WHERE transaction_id = ?", (transaction_id,)) is not None
+
+    def order(self, order_id: str) -> dict[str, Any] | None:
+        """One order."""
+        found = self.one("SELECT * FROM order_log WHERE order_id = ?", (order_id,))
+        return None if found is None else _unpacked(found)
+
+    def order_of(self, transaction_id: str) -> dict[str, Any] | None:
+        """The order that a transaction came of."""
+        found = self.one("SELECT * FROM order_log WHERE transaction_id = ?", (transaction_id,))
+        return None if found is None else _unpacked(found)
+
+    def orders(self, *, pile_id: str | None = None, before: tuple[int, str] | None, limit: int) -> Rows:
+        """Orders, newest first, from behind the cursor (created_at_ms, order_id)."""
+        where, values = _where({"pile_id": pile_id}, "created_at_ms", before, key="order_id")
+        sql = f"SELECT * FROM order_log {where} ORDER BY created_at_ms DESC, order_id DESC LIMIT ?"
+        return [_unpacked(row) for row in self.all(sql, (*values, limit))]
+
+    # -- bills ----------------------------------------------------------------------------------------
+
+    def bill(self, transaction_id: str) -> dict[str, Any] | None:
+        """The newest revision of a bill; ``body`` is its JSON text."""
+        return self.one("SELECT * FROM bill WHERE transaction_id = ? ORDER BY revision DESC LIMIT 1", (transaction_id,))
+
+    def revisions(self, transaction_id: str) -> Rows:
+        """Every revision of a bill, oldest first."""
+        return self.all("SELECT * FROM bill WHERE transaction_id = ? ORDER BY revision", (transaction_id,))
+
+    def records(self, transaction_id: str) -> Rows:
+        """The records of a transaction as they came."""
+        return self.all("SELECT * FROM record WHERE transaction_id = ? ORDER BY rx_ms", (transaction_id,))
+
+    def bills(
+        self,
+        *,
+        status: str | None = None,
+        pile_id: str | None = None,
+        anomaly: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        before: tuple[int, str] | None = None,
+        limit: int = 100,
+    ) -> Rows:
+        """Newest revisions, newest first, from behind the cursor (created_at_ms, transaction_id)."""
+        source = "bill_newest" if anomaly is None else "bill_anomaly a JOIN bill_newest USING (transaction_id)"
+        prefix = "bill_newest." if anomaly is None else "a."
+        where, values = _where({"status": status, "pile_id": pile_id, "a.code": anomaly}, f"{prefix}created_at_ms",
+                               before, key=f"{prefix}transaction_id")  # fmt: skip
+        for comparison, bound in ((">=", since_ms), ("<", until_ms)):
+            if bound is not None:
+                where += f" {'AND' if where else 'WHERE'} {prefix}created_at_ms {comparison} ?"
+                values = (*values, bound)
+        newest = self.all(
+            f"""SELECT {prefix}transaction_id AS transaction_id, revision FROM {source} {where}
+             ORDER BY {prefix}created_at_ms DESC, {prefix}transaction_id DESC LIMIT ?""",
+            (*values, limit),
+        )
+        found = (
+            self.one(
+                "SELECT * FROM bill WHERE transaction_id = ? AND revision = ?", (row["transaction_id"], row["revision"])
+            )
+            for row in newest
+        )
+        return [row for row in found if row is not None]
+
+    # -- outbox ---------------------------------------------------------------------------------------
+
+    def outbox(
+        self, *, state: str | None = None, endpoint: str | None = None, after: int = 0, limit: int = 100
+    ) -> Rows:
+        """Outbox rows without their bodies, in order of their ids."""
+        where, values = _where({"state": state, "endpoint": endpoint}, "", None)
+        where += f" {'AND' if where else 'WHERE'} id > ?"
+        return self.all(
+            f"""SELECT id, endpoint, event_id, partition, sequence, type, created_at_ms, due_at_ms, expires_at_ms,
+             attempts, state, last_status, last_error, delivered_at_ms FROM outbox {where} ORDER BY id LIMIT ?""",
+            (*values, after, limit),
+        )
+
+    def outbox_entry(self, outbox_id: int) -> dict[str, Any] | None:
+        """One outbox row with its body."""
+        return self.one("SELECT * FROM outbox WHERE id = ?", (outbox_id,))
+
+    def outbox_summary(self) -> Rows:
+        """Per endpoint and state: how many, and since when."""
+        return self.all(
+            """SELECT endpoint, state, count(*) AS entries, min(created_at_ms) AS oldest_at_ms FROM outbox
+             GROUP BY endpoint, state ORDER BY endpoint, state"""
+        )
+
+    def due(self, endpoint: str, at_ms: int, latest_ms: int, limit: int) -> Rows:
+        """Entries to send now: due, and the first that waits in their partition.
+
+        What is due behind ``latest_ms`` cannot come from the schedule: the clock was set back, so it is due too.
+        """
+        return self.all(
+            """SELECT * FROM outbox o WHERE endpoint = ? AND state = 'pending' AND (due_at_ms <= ? OR due_at_ms > ?) AND NOT EXISTS
+             (SELECT 1 FROM outbox e WHERE e.endpoint = o.endpoint AND e.partition = o.partition
+              AND e.state = 'pending' AND e.sequence < o.sequence)
+             ORDER BY due_at_ms, id LIMIT ?""",
+            (endpoint, at_ms, latest_ms, limit),
+        )
+
+    def next_due_ms(self, endpoint: str) -> int | None:
+        """When the next entry of an endpoint is due, ``None`` when nothing waits."""
+        found = self.one(
+            "SELECT min(due_at_ms) AS due FROM outbox WHERE endpoint = ? AND state = 'pending'", (endpoint,)
+        )
+        return found["due"] if found else None
+
+    # -- tokens and idempotency -----------------------------------------------------------------------
+
+    def tokens(self) -> Rows:
+        """All tokens, without their hashes."""
+        return self.all("SELECT name, created_at_ms, revoked_at_ms FROM token ORDER BY created_at_ms")
+
+    def token_of(self, sha256: str) -> dict[str, Any] | None:
+        """The token with this hash, unless revoked."""
+        return self.one("SELECT * FROM token WHERE sha256 = ? AND revoked_at_ms IS NULL", (sha256,))
+
+    def idempotent(self, key: str) -> dict[str, Any] | None:
+        """What was answered to a request with this key."""
+        return self.one("SELECT * FROM idempotency WHERE key = ?", (key,))
+
+
+def _where(
+    equal: Mapping[str, object], time_column: str, before: tuple[int, str] | None, *, key: str = "transaction_id"
+) -> tuple[str, tuple[object, ...]]:
+    terms = [f"{name} = ?" for name, value in equal.items() if value is not None]
+    values: list[object] = [value for value in equal.values() if value is not None]
+    if before is not None:
+        terms.append(f"({time_column}, {key}) < (?, ?)")
+        values += before
+    return (f"WHERE {' AND '.join(terms)}" if terms else ""), tuple(values)
+
+
+def _unpacked(row: dict[str, Any]) -> dict[str, Any]:
+    row["request"] = json.loads(row["request"])
+    row["result"] = None if row["result"] is None else json.loads(row["result"])
+    return row

@@ -1,0 +1,127 @@
+"""The database's tables, as migrations that are each applied once.
+
+Units are the last word of a column. All tables are STRICT, and no column is REAL: a float stops at the last door.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import sqlite_utils
+
+migrations = sqlite_utils.Migrations("pilegate")
+
+_FIRST = """
+CREATE TABLE pile (
+    pile_id TEXT PRIMARY KEY, station TEXT NOT NULL DEFAULT '', adopted_at_ms INTEGER, body TEXT,
+    protocol TEXT, firmware_version TEXT, connector_count INTEGER, current TEXT, last_login_at_ms INTEGER,
+    tariff_model_no TEXT, clock_offset_ms INTEGER, clock_checked_at_ms INTEGER) STRICT;
+CREATE TABLE unknown_pile (
+    pile_id TEXT PRIMARY KEY, first_seen_at_ms INTEGER NOT NULL, last_seen_at_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, address TEXT NOT NULL, protocol TEXT NOT NULL, firmware_version TEXT NOT NULL,
+    connector_count INTEGER NOT NULL) STRICT;
+CREATE TABLE meter (
+    pile_id TEXT NOT NULL, connector INTEGER NOT NULL, at_ms INTEGER NOT NULL, meter_stop_e4kwh INTEGER NOT NULL,
+    PRIMARY KEY (pile_id, connector)) STRICT, WITHOUT ROWID;
+CREATE TABLE account (
+    account_id TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '', balance_fen INTEGER NOT NULL DEFAULT 0,
+    is_frozen INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE card (
+    card_uid TEXT PRIMARY KEY, logic_card TEXT NOT NULL, account_id TEXT NOT NULL REFERENCES account,
+    is_frozen INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE vin (
+    vin TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES account,
+    is_frozen INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE offline_card (
+    pile_id TEXT NOT NULL, card_uid TEXT NOT NULL, logic_card TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (pile_id, card_uid)) STRICT, WITHOUT ROWID;
+CREATE TABLE session (
+    transaction_id TEXT PRIMARY KEY, order_no TEXT NOT NULL, pile_id TEXT NOT NULL, connector INTEGER NOT NULL,
+    state TEXT NOT NULL, start_channel TEXT, opened_at_ms INTEGER NOT NULL, ended_at_ms INTEGER,
+    energy_e4kwh INTEGER NOT NULL, frozen TEXT NOT NULL) STRICT;
+CREATE INDEX session_opened ON session (opened_at_ms, transaction_id);
+CREATE INDEX session_running ON session (opened_at_ms) WHERE state <> 'billed';
+CREATE INDEX session_pile ON session (pile_id, opened_at_ms);
+CREATE TABLE sample (
+    transaction_id TEXT NOT NULL, at_ms INTEGER NOT NULL, energy_e4kwh INTEGER NOT NULL,
+    amount_e4yuan INTEGER NOT NULL, voltage_dv INTEGER NOT NULL, current_da INTEGER NOT NULL,
+    soc_percent INTEGER NOT NULL) STRICT;
+CREATE INDEX sample_of ON sample (transaction_id);
+CREATE TABLE record (
+    transaction_id TEXT NOT NULL, content_hash TEXT NOT NULL, serial TEXT NOT NULL, rx_ms INTEGER NOT NULL,
+    pile_id TEXT NOT NULL, connector INTEGER NOT NULL, protocol TEXT NOT NULL, layout TEXT NOT NULL,
+    frame_type INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (transaction_id, content_hash)) STRICT;
+CREATE TABLE bill (
+    transaction_id TEXT NOT NULL, revision INTEGER NOT NULL, status TEXT NOT NULL, order_no TEXT NOT NULL,
+    pile_id TEXT NOT NULL, connector INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, started_at_ms INTEGER,
+    ended_at_ms INTEGER, energy_e4kwh INTEGER NOT NULL, amount_fen INTEGER NOT NULL, primary_anomaly TEXT,
+    anomalies TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (transaction_id, revision)) STRICT;
+CREATE TABLE bill_newest (
+    transaction_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, status TEXT NOT NULL, pile_id TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX bill_by_time ON bill_newest (created_at_ms, transaction_id);
+CREATE INDEX bill_by_status ON bill_newest (status, created_at_ms, transaction_id);
+CREATE INDEX bill_by_pile ON bill_newest (pile_id, created_at_ms, transaction_id);
+CREATE TABLE bill_anomaly (
+    code TEXT NOT NULL, created_at_ms INTEGER NOT NULL, transaction_id TEXT NOT NULL,
+    PRIMARY KEY (code, created_at_ms, transaction_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX bill_anomaly_of ON bill_anomaly (transaction_id);
+CREATE TRIGGER bill_is_never_edited BEFORE UPDATE ON bill
+    BEGIN SELECT RAISE(ABORT, 'a bill revision is never edited'); END;
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, event_id TEXT NOT NULL, partition TEXT NOT NULL,
+    sequence INTEGER NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL, created_at_ms INTEGER NOT NULL,
+    due_at_ms INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'pending', last_status INTEGER, last_error TEXT, last_answer TEXT,
+    delivered_at_ms INTEGER, UNIQUE (endpoint, event_id)) STRICT;
+CREATE INDEX outbox_waiting ON outbox (endpoint, due_at_ms) WHERE state = 'pending';
+CREATE INDEX outbox_partition ON outbox (endpoint, partition, sequence);
+CREATE INDEX outbox_pending_of ON outbox (endpoint, partition, sequence) WHERE state = 'pending';
+CREATE INDEX outbox_state ON outbox (state, id);
+CREATE TABLE order_log (
+    order_id TEXT PRIMARY KEY, pile_id TEXT NOT NULL, connector INTEGER, kind TEXT NOT NULL, transaction_id TEXT,
+    created_at_ms INTEGER NOT NULL, deadline_at_ms INTEGER NOT NULL, state TEXT NOT NULL, actor TEXT NOT NULL,
+    request TEXT NOT NULL, result TEXT) STRICT;
+CREATE INDEX order_time ON order_log (created_at_ms, order_id);
+CREATE INDEX order_transaction ON order_log (transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE TABLE token (
+    name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, created_at_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER) STRICT;
+CREATE TABLE idempotency (
+    key TEXT PRIMARY KEY, request_hash TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE priced_tariff (
+    model_no TEXT NOT NULL, valid_from_ms INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (model_no, valid_from_ms)) STRICT, WITHOUT ROWID
+"""
+
+
+@migrations()
+def first_tables(db: sqlite_utils.Database) -> None:
+    """Everything that the first landing needs."""
+    for statement in _statements(_FIRST):
+        db.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script; a trigger's inner semicolons stay inside."""
+    found: list[str] = []
+    pending = ""
+    for piece in script.split(";"):
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):
+            found.append(pending.strip().removesuffix(";"))
+            pending = ""
+    if pending.strip(" ;\n"):
+        found.append(pending.strip().removesuffix(";"))
+    return found
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Put a connection of the writer into its mode, and bring the schema up to date."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrations.apply(sqlite_utils.Database(connection))

@@ -1,0 +1,196 @@
+"""Rows of the engine to SQL, one prepared statement a kind."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway import outcome as o
+
+_SAVE_SESSION = """INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (transaction_id) DO UPDATE SET
+ state=excluded.state, start_channel=excluded.start_channel, ended_at_ms=excluded.ended_at_ms,
+ energy_e4kwh=excluded.energy_e4kwh, frozen=excluded.frozen, connector=excluded.connector"""
+_SAVE_ORDER = """INSERT INTO order_log VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (order_id) DO UPDATE SET
+ state=excluded.state, result=excluded.result"""
+_SEE_PILE = """INSERT INTO pile (pile_id, protocol, firmware_version, connector_count, current, last_login_at_ms)
+ VALUES (?,?,?,?,?,?) ON CONFLICT (pile_id) DO UPDATE SET protocol=excluded.protocol,
+ firmware_version=excluded.firmware_version, connector_count=excluded.connector_count, current=excluded.current,
+ last_login_at_ms=excluded.last_login_at_ms"""
+_SEE_UNKNOWN = """INSERT INTO unknown_pile VALUES (?,?,?,1,?,?,?,?) ON CONFLICT (pile_id) DO UPDATE SET
+ last_seen_at_ms=excluded.last_seen_at_ms, attempts=attempts+1, address=excluded.address,
+ protocol=excluded.protocol, firmware_version=excluded.firmware_version, connector_count=excluded.connector_count"""
+_CHECK_CLOCK = """INSERT INTO pile (pile_id, clock_offset_ms, clock_checked_at_ms) VALUES (?,?,?)
+ ON CONFLICT (pile_id) DO UPDATE SET clock_offset_ms=excluded.clock_offset_ms,
+ clock_checked_at_ms=excluded.clock_checked_at_ms"""
+_KNOW_TARIFF = """INSERT INTO pile (pile_id, tariff_model_no) VALUES (?,?)
+ ON CONFLICT (pile_id) DO UPDATE SET tariff_model_no=excluded.tariff_model_no"""
+_KNOW_METER = """INSERT INTO meter VALUES (?,?,?,?) ON CONFLICT (pile_id, connector) DO UPDATE SET
+ at_ms=excluded.at_ms, meter_stop_e4kwh=excluded.meter_stop_e4kwh"""
+_NEWEST = """INSERT INTO bill_newest VALUES (?,?,?,?,?) ON CONFLICT (transaction_id) DO UPDATE SET
+ revision=excluded.revision, status=excluded.status, pile_id=excluded.pile_id, created_at_ms=excluded.created_at_ms"""
+_NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM outbox WHERE endpoint = ? AND partition = ?"
+_PUT_OUTBOX = """INSERT OR IGNORE INTO outbox
+ (endpoint, event_id, partition, sequence, type, body, created_at_ms, due_at_ms, expires_at_ms)
+ VALUES (?,?,?,?,?,?,?,?,?)"""
+
+# (endpoint name, event, sequence) -> (body, expires_at_ms), or None when the endpoint does not want it
+Envelope = Callable[[str, o.EventRaised, int], "tuple[bytes, int] | None"]
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class RowWriter:
+    """Writes rows on one connection.
+
+    Args:
+        endpoints: names of the upstreams.
+        envelope: makes the body of an event for an endpoint.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, endpoints: tuple[str, ...], envelope: Envelope) -> None:
+        self._connection = connection
+        self._endpoints = endpoints
+        self._envelope = envelope
+        self._writers: dict[type, Callable[[Any], None]] = {
+            o.SampleTaken: self._sample,
+            o.SessionSaved: self._session,
+            o.RecordStored: self._record,
+            o.BillIssued: self._bill,
+            o.EventRaised: self._event,
+            o.OrderSaved: self._order,
+            o.PileSeen: self._pile,
+            o.UnknownPileSeen: self._unknown_pile,
+            o.PileClockChecked: self._clock,
+            o.PileTariffKnown: self._tariff,
+            o.MeterStopKnown: self._meter,
+            o.OfflineCardsKnown: self._offline_cards,
+        }
+
+    def write(self, row: o.Row) -> None:
+        """Write one row within the open transaction."""
+        self._writers[type(row)](row)
+
+    def _sample(self, r: o.SampleTaken) -> None:
+        values = (r.transaction_id, r.at_ms, r.energy_e4kwh, r.amount_e4yuan, r.voltage_dv, r.current_da, r.soc_percent)
+        self._connection.execute("INSERT INTO sample VALUES (?,?,?,?,?,?,?)", values)
+
+    def _session(self, r: o.SessionSaved) -> None:
+        self._connection.execute(
+            _SAVE_SESSION,
+            (
+                r.transaction_id,
+                r.order_no,
+                r.pile_id,
+                r.connector,
+                r.state,
+                r.start_channel,
+                r.opened_at_ms,
+                r.ended_at_ms,
+                r.energy_e4kwh,
+                _json(r.frozen),
+            ),
+        )
+
+    def _record(self, r: o.RecordStored) -> None:
+        self._connection.execute(
+            "INSERT OR IGNORE INTO record VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                r.transaction_id,
+                r.content_hash,
+                r.serial,
+                r.rx_ms,
+                r.pile_id,
+                r.connector,
+                r.protocol,
+                r.layout,
+                r.frame_type,
+                r.body,
+            ),
+        )
+
+    def _bill(self, r: o.BillIssued) -> None:
+        execute = self._connection.execute
+        execute(
+            "INSERT INTO bill VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                r.transaction_id,
+                r.revision,
+                r.status,
+                r.order_no,
+                r.pile_id,
+                r.connector,
+                r.created_at_ms,
+                r.started_at_ms,
+                r.ended_at_ms,
+                r.energy_e4kwh,
+                r.amount_fen,
+                r.primary_anomaly,
+                json.dumps(r.anomalies),
+                r.reason,
+                r.actor,
+                r.body,
+            ),
+        )
+        execute(_NEWEST, (r.transaction_id, r.revision, r.status, r.pile_id, r.created_at_ms))
+        execute("DELETE FROM bill_anomaly WHERE transaction_id = ?", (r.transaction_id,))
+        for code in r.anomalies:
+            execute("INSERT INTO bill_anomaly VALUES (?,?,?)", (code, r.created_at_ms, r.transaction_id))
+
+    def _event(self, r: o.EventRaised) -> None:
+        for endpoint in self._endpoints:
+            sequence = self._connection.execute(_NEXT_SEQUENCE, (endpoint, r.partition)).fetchone()[0]
+            made = self._envelope(endpoint, r, sequence)
+            if made is not None:
+                body, expires_at_ms = made
+                values = (endpoint, r.event_id, r.partition, sequence, r.type, body, r.at_ms, r.at_ms, expires_at_ms)
+                self._connection.execute(_PUT_OUTBOX, values)
+
+    def _order(self, r: o.OrderSaved) -> None:
+        self._connection.execute(
+            _SAVE_ORDER,
+            (
+                r.order_id,
+                r.pile_id,
+                r.connector,
+                r.kind,
+                r.transaction_id,
+                r.created_at_ms,
+                r.deadline_at_ms,
+                r.state,
+                r.actor,
+                _json(r.request),
+                _json(r.result),
+            ),
+        )
+
+    def _pile(self, r: o.PileSeen) -> None:
+        values = (r.pile_id, r.protocol, r.firmware_version, r.connector_count, r.current, r.at_ms)
+        self._connection.execute(_SEE_PILE, values)
+
+    def _unknown_pile(self, r: o.UnknownPileSeen) -> None:
+        values = (r.pile_id, r.at_ms, r.at_ms, r.address, r.protocol, r.firmware_version, r.connector_count)
+        self._connection.execute(_SEE_UNKNOWN, values)
+
+    def _clock(self, r: o.PileClockChecked) -> None:
+        self._connection.execute(_CHECK_CLOCK, (r.pile_id, r.offset_ms, r.at_ms))
+
+    def _tariff(self, r: o.PileTariffKnown) -> None:
+        self._connection.execute(_KNOW_TARIFF, (r.pile_id, r.model_no))
+
+    def _meter(self, r: o.MeterStopKnown) -> None:
+        self._connection.execute(_KNOW_METER, (r.pile_id, r.connector, r.at_ms, r.meter_stop_e4kwh))
+
+    def _offline_cards(self, r: o.OfflineCardsKnown) -> None:
+        for card_uid, logic_card in r.cards:
+            if r.is_present:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO offline_card VALUES (?,?,?,?)", (r.pile_id, card_uid, logic_card, r.at_ms)
+                )
+            else:
+                self._connection.execute(
+                    "DELETE FROM offline_card WHERE pile_id = ? AND card_uid = ?", (r.pile_id, card_uid)
+                )

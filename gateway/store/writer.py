@@ -1,0 +1,248 @@
+"""One thread, one connection, one transaction a batch.
+
+Everything that must be durable is handed to ``submit``; its future is done after COMMIT with ``synchronous=FULL``.
+While one commit reaches the disk the next batch gathers, so a storm of records shares its commits. A batch that
+fails for want of space or a lock is tried again for as long as it takes: nothing is acknowledged meanwhile, and
+nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.errors import StoreError
+from gateway.outcome import Row
+from gateway.store.schema import prepare
+from gateway.store.statements import Envelope, RowWriter
+
+log = structlog.get_logger()
+
+_RETRY_FIRST_S = 0.05
+_RETRY_MAX_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The database.
+
+    Attributes:
+        path: the file.
+        batch_rows_max: rows of one transaction.
+        batch_latency_ms_max: how long a transaction may wait for company.
+        telemetry_flush_ms: samples and the like are written at least this often.
+        queue_rows_max: above this many waiting rows the gateway stops reading from its links.
+        busy_timeout_ms: how long to wait for another process's lock before trying again.
+        keep_samples_days, keep_delivered_days, keep_orders_days: older rows are deleted; bills and records never.
+    """
+
+    path: str = "pilegate.db"
+    batch_rows_max: int = 5_000
+    batch_latency_ms_max: int = 2
+    telemetry_flush_ms: int = 500
+    queue_rows_max: int = 200_000
+    busy_timeout_ms: int = 2_000
+    keep_samples_days: int = 365
+    keep_delivered_days: int = 90
+    keep_orders_days: int = 365
+
+
+Work = Callable[[sqlite3.Connection], Any]
+
+
+@dataclass(slots=True)
+class _Item:
+    """Rows, or a piece of work, and the promise that hangs on them."""
+
+    rows: Sequence[Row]
+    work: Work | None
+    done: Future[Any]
+
+
+class Writer:
+    """The only one who writes.
+
+    Args:
+        config: where and how.
+        endpoints: names of the upstreams.
+        envelope: makes the body of an event for an endpoint.
+
+    Raises ``StoreError`` when the database cannot be opened.
+    """
+
+    def __init__(self, config: StoreConfig, endpoints: tuple[str, ...], envelope: Envelope) -> None:
+        self.queued_rows = 0
+        self.commits = 0
+        self.failures = 0
+        self.is_failing = False
+        self._config = config
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._telemetry: list[Row] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._connection = _open(Path(config.path), config.busy_timeout_ms)
+        self._rows = RowWriter(self._connection, endpoints, envelope)
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    # -- handing over ---------------------------------------------------------------------------------
+
+    def submit(self, rows: Sequence[Row]) -> Future[Any]:
+        """Write rows in one transaction; done when they, and all that was handed over before, are durable."""
+        return self._put(_Item(rows, None, Future()))
+
+    def call(self, work: Work) -> Future[Any]:
+        """Run ``work`` on the writing connection within a transaction; done with its result when durable."""
+        return self._put(_Item((), work, Future()))
+
+    def _put(self, item: _Item) -> Future[Any]:
+        with self._lock:
+            self.queued_rows += len(item.rows) + 1
+        self._queue.put(item)
+        return item.done
+
+    def submit_telemetry(self, rows: Sequence[Row]) -> None:
+        """Write rows with the next transaction, or within ``telemetry_flush_ms``."""
+        with self._lock:
+            self._telemetry += rows
+            self.queued_rows += len(rows)
+
+    def close(self) -> None:
+        """Write everything that waits, then close the database."""
+        self._queue.put(None)
+        self._thread.join()
+
+    # -- the thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            items, is_open = self._gather()
+            with self._lock:
+                telemetry, self._telemetry = self._telemetry, []
+            if items or telemetry:
+                self._commit_until_done(items, telemetry)
+        self._connection.close()
+
+    def _gather(self) -> tuple[list[_Item], bool]:
+        """The next batch: whatever waits, after a short wait for company; (items, whether to go on)."""
+        try:
+            first = self._queue.get(timeout=self._config.telemetry_flush_ms / 1000)
+        except queue.Empty:
+            return [], True
+        items: list[_Item] = []
+        rows = 0
+        item: _Item | None = first
+        wait_s = self._config.batch_latency_ms_max / 1000
+        while True:
+            if item is None:
+                return items, False
+            items.append(item)
+            rows += len(item.rows) + 1
+            if rows >= self._config.batch_rows_max:
+                return items, True
+            try:
+                item = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
+                wait_s = 0
+            except queue.Empty:
+                return items, True
+
+    def _commit_until_done(self, items: list[_Item], telemetry: list[Row]) -> None:
+        wait_s = _RETRY_FIRST_S
+        while True:
+            try:
+                results = self._commit(items, telemetry)
+                self.is_failing = False
+                break
+            except sqlite3.OperationalError as error:
+                self._undo()
+                self.failures += 1
+                self.is_failing = True
+                log.error("store_failed", reason=str(error), waiting_rows=self.queued_rows, retry_s=wait_s)
+                self._stop.wait(wait_s)
+                wait_s = min(wait_s * 2, _RETRY_MAX_S)
+            except (
+                sqlite3.IntegrityError,
+                sqlite3.ProgrammingError,
+                sqlite3.DataError,
+                ValueError,
+                TypeError,
+            ) as error:
+                self._undo()
+                results = self._commit_one_by_one(items, telemetry, error)
+                break
+        self._settle(items, results, len(telemetry))
+
+    def _commit(self, items: Sequence[_Item], telemetry: Sequence[Row]) -> list[Any]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for row in telemetry:
+            self._rows.write(row)
+        results = []
+        for item in items:
+            for row in item.rows:
+                self._rows.write(row)
+            results.append(item.work(self._connection) if item.work else None)
+        self._connection.execute("COMMIT")
+        self.commits += 1
+        return results
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _commit_one_by_one(self, items: list[_Item], telemetry: list[Row], cause: Exception) -> list[Any]:
+        """One row cannot be written: find it, refuse it loudly, and lose nobody else's."""
+        if len(items) + len(telemetry) > 1:
+            log.error("batch_refused", reason=str(cause), items=len(items), telemetry=len(telemetry))
+        for row in telemetry:
+            self._try((), [row])
+        return [self._try((item,), ()) for item in items]
+
+    def _try(self, items: Sequence[_Item], telemetry: Sequence[Row]) -> Any:
+        while True:
+            try:
+                results = self._commit(items, telemetry)
+                return results[0] if results else None
+            except sqlite3.OperationalError as error:
+                self._undo()
+                log.error("store_failed", reason=str(error))
+                self._stop.wait(_RETRY_FIRST_S)
+            except (
+                sqlite3.IntegrityError,
+                sqlite3.ProgrammingError,
+                sqlite3.DataError,
+                ValueError,
+                TypeError,
+            ) as error:
+                self._undo()
+                log.error("row_refused", reason=str(error), rows=[repr(each)[:200] for each in telemetry])
+                return StoreError("row_refused", str(error))
+
+    def _settle(self, items: Sequence[_Item], results: Sequence[Any], telemetry: int) -> None:
+        with self._lock:
+            self.queued_rows -= sum(len(item.rows) + 1 for item in items) + telemetry
+        for item, result in zip(items, results, strict=True):
+            if isinstance(result, StoreError):
+                item.done.set_exception(result)
+            else:
+                item.done.set_result(result)
+
+
+def _open(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=busy_timeout_ms / 1000, cached_statements=256
+        )
+        prepare(connection)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError("store_unusable", f"{path} cannot be used as a database: {error}") from error
+    return connection
