@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from protocol.commands import Command
+
 
 @dataclass(frozen=True, slots=True)
 class PileSeen:
@@ -193,3 +195,40 @@ Row = (
     | EventRaised
     | OrderSaved
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a watcher of the live events may want to see; kept nowhere."""
+
+    type: str
+    subject: str
+    at_ms: int
+    data: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one input leads to.
+
+    Attributes:
+        rows: to be written in one transaction.
+        lazy_rows: telemetry; written within a second, nothing waits for it.
+        replies: to be sent to the pile; only after ``rows`` are durable when ``is_durable`` is set, even if
+            ``rows`` is empty (what is answered again may still be on its way to the disk).
+        notices: for watchers of live events.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    lazy_rows: list[Row] = field(default_factory=list)
+    replies: list[Command] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    is_durable: bool = False
+
+    def absorb(self, other: Outcome) -> None:
+        """Add everything of ``other`` behind what is here."""
+        self.rows += other.rows
+        self.lazy_rows += other.lazy_rows
+        self.replies += other.replies
+        self.notices += other.notices
+        self.is_durable = self.is_durable or other.is_durable

@@ -1,0 +1,207 @@
+"""The deterministic middle: one input at a time, each with its moment, to what follows from it.
+
+The daemon and ``replay`` drive the same engine with the same inputs and so reach the same bills (G4). Every
+deadline fires at its own due time, before the first input that is later, however late the driver calls.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from billing_core.tariff import Tariff, TariffBook
+from billing_core.timers import Timers
+from gateway.facts import instant_ms
+from gateway.outcome import OfflineCardsKnown, Outcome
+from gateway.piles import Piles
+from gateway.sessions import Recall, Sessions
+from gateway.site import Site
+from protocol import commands, events
+
+
+class Engine:
+    """Piles, sessions and their deadlines.
+
+    Args:
+        site: tariffs, piles, zone.
+        timers: deadlines of a session.
+        silence_ms_max: a pile not heard for this long is offline.
+        recall: how a session that is not in memory is found.
+        is_replay: take every pile, and learn tariffs from the log's own orders where the site has none.
+    """
+
+    def __init__(self, site: Site, timers: Timers, *, silence_ms_max: int, recall: Recall, is_replay: bool) -> None:
+        self.piles = Piles(site, silence_ms_max=silence_ms_max, accepts_unknown=is_replay)
+        self.sessions = Sessions(site, timers, recall)
+        self._is_replay = is_replay
+        self._asked: dict[tuple[str, str], commands.Command] = {}  # newest order of a kind to a pile
+        self._timers: list[tuple[int, int, str, str]] = []  # (due_ms, tie, kind, key)
+        self._armed: dict[tuple[str, str], int] = {}
+        self._tie = 0
+
+    def reload(self, site: Site) -> None:
+        """Take up new tariffs, campaigns and piles; bound tariffs stay bound by their time."""
+        self.piles.site = site
+        self.sessions.site = site
+
+    # -- inputs ---------------------------------------------------------------------------------------
+
+    def on_event(self, event: events.PileEvent, address: str = "") -> Outcome:
+        """One fact from a pile."""
+        outcome = Outcome()
+        is_login = isinstance(event, events.PileLoggedIn)
+        if not is_login:
+            was_online = self.piles.state(event.pile_id).is_online
+            outcome.absorb(self.piles.heard(event.pile_id, event.at_ms))
+            if not was_online:
+                outcome.absorb(self.sessions.on_link(event.pile_id, event.at_ms, is_up=True))
+        outcome.absorb(self._dispatch(event, address))
+        self._arm("pile", event.pile_id, self.piles.timer_at_ms(event.pile_id))
+        return outcome
+
+    def _dispatch(self, event: events.PileEvent, address: str) -> Outcome:
+        match event:
+            case events.SampleReceived():
+                outcome = self.piles.on_sample(event)
+                outcome.absorb(self._session(self.sessions.on_sample(event)))
+                return outcome
+            case events.HeartbeatReceived():
+                return self.piles.on_heartbeat(event)
+            case events.RecordReceived():
+                return self._session(self.sessions.on_record(event))
+            case events.BmsEnded():
+                return self._session(self.sessions.on_bms_ended(event))
+            case events.StartAnswered():
+                return self._session(self.sessions.on_start_answered(event))
+            case events.PileLoggedIn():
+                return self._on_login(event, address)
+            case events.TariffChecked():
+                return self.piles.on_tariff_check(event)
+            case events.TariffRequested():
+                return self.piles.on_tariff_request(event)
+            case events.ParkingLockReported():
+                return self.piles.on_parking_lock(event)
+            case events.OrderAnswered():
+                return self._on_order_answered(event)
+            case events.StartRequested():
+                self.sessions.requests[(event.pile_id, event.connector)] = event
+        return Outcome()
+
+    def on_command(self, command: commands.PileCommand, at_ms: int) -> Outcome:
+        """One order that was sent to a pile, by this gateway now or by the one that took the log."""
+        self._asked[(command.pile_id, type(command).__name__)] = command
+        match command:
+            case commands.StartCharging() | commands.AuthoriseStart():
+                return self._session(self.sessions.on_start_ordered(command, at_ms))
+            case commands.StopCharging():
+                return self.sessions.on_stop_ordered(command.pile_id, command.connector, at_ms)
+            case commands.SendTariff():
+                self._learn(command, at_ms)
+                return self.piles.on_tariff_sent(command, at_ms)
+            case commands.SetTariff():
+                self._learn(command, at_ms)
+        return Outcome()
+
+    def on_link_lost(self, pile_id: str, at_ms: int) -> Outcome:
+        """The newest link of a pile closed."""
+        outcome = self.piles.on_link_lost(pile_id, at_ms)
+        outcome.absorb(self.sessions.on_link(pile_id, at_ms, is_up=False))
+        return outcome
+
+    # -- deadlines ------------------------------------------------------------------------------------
+
+    @property
+    def timer_at_ms(self) -> int | None:
+        """The earliest deadline, Unix ms; ``None`` when nothing is due."""
+        while self._timers:
+            due_ms, _, kind, key = self._timers[0]
+            if self._armed.get((kind, key)) == due_ms:
+                return due_ms
+            heapq.heappop(self._timers)
+        return None
+
+    def on_timer(self, at_ms: int) -> Outcome:
+        """Fire every deadline due by ``at_ms``, in order of their due times."""
+        outcome = Outcome()
+        while (due_ms := self.timer_at_ms) is not None and due_ms <= at_ms:
+            _, _, kind, key = heapq.heappop(self._timers)
+            del self._armed[(kind, key)]
+            if kind == "pile":
+                lost = self.piles.on_timer(key, due_ms)
+                outcome.absorb(lost)
+                if lost.lazy_rows:
+                    outcome.absorb(self.sessions.on_link(key, due_ms, is_up=False))
+                self._arm("pile", key, self.piles.timer_at_ms(key))
+            else:
+                outcome.absorb(self.sessions.on_timer(key, due_ms))
+                self.arm_session(key)
+        return outcome
+
+    def arm_session(self, transaction_id: str) -> None:
+        """Note the next deadline of a session."""
+        self._arm("session", transaction_id, self.sessions.timer_at_ms(transaction_id))
+
+    def _arm(self, kind: str, key: str, due_ms: int | None) -> None:
+        """Arm, or leave an earlier alarm standing: it finds nothing due and arms the later one then."""
+        if due_ms is None:
+            self._armed.pop((kind, key), None)
+        elif due_ms < self._armed.get((kind, key), due_ms + 1):
+            self._armed[(kind, key)] = due_ms
+            self._tie += 1
+            heapq.heappush(self._timers, (due_ms, self._tie, kind, key))
+
+    def _session(self, outcome: Outcome) -> Outcome:
+        """Arm the deadlines of every session that ``outcome`` touched."""
+        for transaction_id in self.sessions.take_touched():
+            self.arm_session(transaction_id)
+        return outcome
+
+    # -- the less frequent inputs -----------------------------------------------------------------------
+
+    def _on_login(self, event: events.PileLoggedIn, address: str) -> Outcome:
+        outcome = self.piles.on_login(event, address)
+        if self.piles.is_listed(event.pile_id):
+            self.sessions.protocols[event.pile_id] = event.protocol
+            outcome.absorb(self.sessions.on_link(event.pile_id, event.at_ms, is_up=True))
+        return outcome
+
+    def _on_order_answered(self, event: events.OrderAnswered) -> Outcome:
+        asked = self._asked.get((event.pile_id, event.order))
+        if event.order == "SyncTime" and event.clock is not None:
+            pile_clock_ms = instant_ms(event.clock, self.sessions.site.zone)
+            if pile_clock_ms is None:
+                return Outcome()
+            self.sessions.pile_clocks[event.pile_id] = (event.at_ms, pile_clock_ms - event.at_ms)
+            return self.piles.on_clock_checked(event, pile_clock_ms)
+        if not event.is_accepted:
+            return Outcome()
+        match asked:
+            case commands.SetTariff():
+                return self.piles.on_tariff_sent(asked, event.at_ms)
+            case commands.SyncCards():
+                return self._on_cards(event, tuple((c.card_uid, c.logic_card) for c in asked.cards), True)
+            case commands.ClearCards():
+                return self._on_cards(event, tuple((uid, "") for uid in asked.card_uids), False)
+        return Outcome()
+
+    def _on_cards(self, event: events.OrderAnswered, cards: tuple[tuple[str, str], ...], is_present: bool) -> Outcome:
+        known = self.sessions.offline_cards.setdefault(event.pile_id, set())
+        uids = {uid for uid, _ in cards}
+        if is_present:
+            known |= uids
+        else:
+            known -= uids
+        return Outcome(lazy_rows=[OfflineCardsKnown(event.pile_id, event.at_ms, cards, is_present)])
+
+    def _learn(self, command: commands.SendTariff | commands.SetTariff, at_ms: int) -> None:
+        """In replay a tariff that the log's gateway sent stands in where the site file has none."""
+        if not self._is_replay:
+            return
+        learned = self.sessions.learned
+        former = learned.get(command.pile_id)
+        tariff = Tariff.from_pile(
+            command.tariff.model_no,
+            at_ms,
+            prices_e5=command.tariff.prices_e5,
+            slots=command.tariff.slots,
+        )
+        learned[command.pile_id] = TariffBook((*(former.tariffs if former else ()), tariff), ())

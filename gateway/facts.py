@@ -1,0 +1,90 @@
+"""From what a dialect's events say to what the billing core takes as evidence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from billing_core.civil import Zone
+from billing_core.evidence import Authorisation, PileFacts, Record, Tier
+from gateway.site import Site
+from protocol.events import PileTime, RecordReceived
+
+
+def content_hash(body: bytes) -> str:
+    """The identity of a record's content: SHA-256 of its body, hex."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def instant_ms(time: PileTime, zone: Zone) -> int | None:
+    """A pile's clock reading as an instant, Unix ms; ``None`` when it cannot be decoded.
+
+    A wall time that happens twice is taken as its first instant.
+    """
+    if time.civil_ms is None:
+        return None
+    return zone.instants(time.civil_ms)[0]
+
+
+def record_of(event: RecordReceived, zone: Zone) -> Record:
+    """The evidence in one record."""
+    return Record(
+        rx_ms=event.at_ms,
+        serial=event.serial,
+        pile_id=event.pile_id,
+        connector=event.connector,
+        started_ms=instant_ms(event.started, zone),
+        started_fault=event.started.fault and event.started.fault.value,
+        started_time_of_day_ms=event.started.time_of_day_ms,
+        ended_ms=instant_ms(event.ended, zone),
+        ended_fault=event.ended.fault and event.ended.fault.value,
+        ended_time_of_day_ms=event.ended.time_of_day_ms,
+        traded_ms=instant_ms(event.traded, zone),
+        tiers=tuple(
+            Tier(
+                price_e5=tier.price_e5,
+                energy_e4kwh=tier.energy_e4kwh,
+                loss_energy_e4kwh=tier.loss_energy_e4kwh,
+                amount_e4yuan=tier.amount_e4yuan,
+            )
+            for tier in event.tiers
+        ),
+        meter_start_e4kwh=event.meter_start_e4kwh,
+        meter_stop_e4kwh=event.meter_stop_e4kwh,
+        energy_e4kwh=event.energy_e4kwh,
+        loss_energy_e4kwh=event.loss_energy_e4kwh,
+        amount_e4yuan=event.amount_e4yuan,
+        vin=event.vin,
+        card_uid=event.card_uid,
+        start_channel=event.start_channel,
+        stop_code=event.stop_code,
+        stop_text_en=event.stop_text[0],
+        stop_text_zh=event.stop_text[1],
+        content_hash=content_hash(event.body),
+    )
+
+
+def thaw_record(frozen: Mapping[str, object]) -> Record:
+    """The record that ``dataclasses.asdict`` and JSON turned into ``frozen``."""
+    values = dict(frozen)
+    values["tiers"] = tuple(Tier(**tier) for tier in frozen["tiers"])  # type: ignore[attr-defined]
+    return Record(**values)  # type: ignore[arg-type]
+
+
+def thaw_authorisation(frozen: Mapping[str, object] | None) -> Authorisation | None:
+    """The authorisation that ``dataclasses.asdict`` and JSON turned into ``frozen``."""
+    return None if frozen is None else Authorisation(**frozen)  # type: ignore[arg-type]
+
+
+def pile_facts(site: Site, pile_id: str, connector: int, protocol: str) -> PileFacts:
+    """Master data of one connector; what is not listed is ``None``."""
+    entry = site.piles.get(pile_id)
+    return PileFacts(
+        pile_id=pile_id,
+        connector=connector,
+        station=site.station_of(pile_id),
+        protocol=protocol,
+        rated_w=entry.rated_w(connector) if entry else None,
+        commissioned_ms=site.commissioned_ms(pile_id),
+        register_decimals=entry.register_decimals if entry else None,
+    )

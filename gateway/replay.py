@@ -1,0 +1,219 @@
+"""Frame logs to bills, by the same engine that runs live (G4).
+
+What the log's gateway ordered is taken from its ``down`` lines; what it answered is computed anew, and where
+the log holds the answer too, the two are compared and every difference is a finding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from billing_core.timers import Timers
+from gateway.engine import Engine
+from gateway.framelog import LogDamage, LogLine
+from gateway.outcome import BillIssued, Outcome
+from gateway.site import Site
+from gateway.store import Store
+from gateway.store.memory import MemoryStore
+from protocol import commands, events
+from protocol.link import Link
+
+_ANSWERS = (
+    commands.AnswerLogin,
+    commands.AnswerHeartbeat,
+    commands.AnswerTariffCheck,
+    commands.SendTariff,
+    commands.AcknowledgeRecord,
+)
+_ANSWERS_KEPT_MAX = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in the log that a person should know.
+
+    ``code`` is frame_refused, log_damaged, answer_differs, or pile_unlisted (which alone is no fault).
+    """
+
+    code: str
+    source: str
+    position: int
+    text: str
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the exit status must tell."""
+        return self.code != "pile_unlisted"
+
+
+class _ReplayLink:
+    """One link of the log: its decoder, and our answers that the log's gateway may have given too."""
+
+    def __init__(self) -> None:
+        self.link = Link(max_buffer_bytes=1 << 16)
+        self.pile_ids: set[str] = set()
+        self.answers: dict[type, deque[commands.Command]] = defaultdict(lambda: deque(maxlen=_ANSWERS_KEPT_MAX))
+        self.is_refused = False
+
+
+class Replay:
+    """Feeds log lines to an engine of its own.
+
+    Args:
+        site: tariffs, campaigns, piles, cards.
+        timers: deadlines of a session.
+        silence_ms_max: a pile not heard for this long is offline.
+        on_finding: told of everything a person should know.
+        mirror: a database that gets everything too.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        timers: Timers,
+        *,
+        silence_ms_max: int,
+        on_finding: Callable[[Finding], None],
+        mirror: Store | None = None,
+    ) -> None:
+        self.store = MemoryStore(mirror)
+        self.engine = Engine(site, timers, silence_ms_max=silence_ms_max, recall=self.store.recall, is_replay=True)
+        self.frames = 0
+        self._site = site
+        self._on_finding = on_finding
+        self._links: dict[str, _ReplayLink] = {}
+        self._owner: dict[str, str] = {}  # pile -> link it spoke on last
+        self._told_unlisted: set[str] = set()
+        self._at_ms = -(2**62)
+
+    def run(self, lines: Iterable[LogLine | LogDamage], *, until_ms: int | None = None) -> None:
+        """Feed all lines up to ``until_ms`` (Unix ms), then let the clock stand there.
+
+        Without ``until_ms`` it stands at the last line.
+        """
+        for line in lines:
+            if isinstance(line, LogDamage):
+                self._find("log_damaged", line, line.reason)
+                continue
+            if until_ms is not None and line.at_ms > until_ms:
+                continue
+            self.feed(line)
+        if until_ms is not None:
+            self._advance(until_ms)
+
+    def feed(self, line: LogLine) -> None:
+        """One line of a log. Time never steps back: an earlier stamp counts as the newest seen."""
+        self._advance(line.at_ms)
+        if line.kind == "open":
+            self._close(line)
+            self._links[line.link] = _ReplayLink()
+        elif line.kind == "close":
+            self._close(line)
+        else:
+            link = self._links.setdefault(line.link, _ReplayLink())
+            if line.kind == "up":
+                self._up(link, line)
+            else:
+                self._down(link, line)
+
+    def _advance(self, at_ms: int) -> None:
+        self._at_ms = max(self._at_ms, at_ms)
+        self._keep(self.engine.on_timer(self._at_ms))
+
+    def _close(self, line: LogLine) -> None:
+        link = self._links.pop(line.link, None)
+        for pile_id in sorted(link.pile_ids) if link else ():
+            if self._owner.get(pile_id) == line.link:
+                del self._owner[pile_id]
+                self._keep(self.engine.on_link_lost(pile_id, self._at_ms))
+
+    # -- pile to gateway ------------------------------------------------------------------------------
+
+    def _up(self, link: _ReplayLink, line: LogLine) -> None:
+        for fact in link.link.receive(line.data, self._at_ms):
+            if isinstance(fact, events.FrameRefused):
+                self._find("frame_refused", line, f"{fact.code}: {fact.detail} at byte {fact.offset}")
+                continue
+            self.frames += 1
+            if link.is_refused:
+                continue
+            self._own(link, line, fact.pile_id)
+            outcome = self.engine.on_event(fact, line.link)
+            self._keep(outcome)
+            for answer in outcome.replies:
+                self._answer(link, answer)
+
+    def _own(self, link: _ReplayLink, line: LogLine, pile_id: str) -> None:
+        if self._owner.get(pile_id) == line.link:
+            return
+        self._owner[pile_id] = line.link
+        link.pile_ids.add(pile_id)
+        if pile_id not in self._site.piles and pile_id not in self._told_unlisted:
+            self._told_unlisted.add(pile_id)
+            self._find("pile_unlisted", line, f"pile {pile_id} is not in the site file: default master data")
+
+    def _answer(self, link: _ReplayLink, answer: commands.Command) -> None:
+        """Our own answer: compared when the log holds it; until then it is only remembered."""
+        link.answers[type(answer)].append(answer)
+
+    # -- gateway to pile ------------------------------------------------------------------------------
+
+    def _down(self, link: _ReplayLink, line: LogLine) -> None:
+        for order in link.link.observe_sent(line.data, self._at_ms):
+            if isinstance(order, events.FrameRefused):
+                self._find("frame_refused", line, f"{order.code}: {order.detail} at byte {order.offset} (sent)")
+                continue
+            self.frames += 1
+            if isinstance(order, _ANSWERS):
+                self._compare(link, line, order)
+            if isinstance(order, commands.AnswerLogin) and not order.is_accepted:
+                link.is_refused = True
+            if not isinstance(order, _ANSWERS) or isinstance(order, commands.SendTariff):
+                self._keep(self.engine.on_command(order, self._at_ms))
+
+    def _compare(self, link: _ReplayLink, line: LogLine, theirs: commands.Command) -> None:
+        waiting = link.answers[type(theirs)]
+        while waiting:
+            ours = waiting.popleft()
+            if _names_same(ours, theirs):
+                difference = _difference(ours, theirs)
+                if difference:
+                    self._find("answer_differs", line, f"{type(theirs).__name__}: {difference}")
+                return
+
+    # -- results --------------------------------------------------------------------------------------
+
+    def _keep(self, outcome: Outcome) -> None:
+        if outcome.lazy_rows:
+            self.store.keep(outcome.lazy_rows)
+        if outcome.rows:
+            self.store.keep(outcome.rows)
+
+    def _find(self, code: str, line: LogLine | LogDamage, text: str) -> None:
+        self._on_finding(Finding(code, line.source, line.position, text))
+
+    def bills(self, *, all_revisions: bool = False) -> Sequence[BillIssued]:
+        """Newest revision of every bill, or all of them, in order of the session's end."""
+        rows = self.store.bills(all_revisions=all_revisions)
+        return sorted(rows, key=lambda row: (row.ended_at_ms or row.created_at_ms, row.transaction_id, row.revision))
+
+
+def _names_same(ours: commands.Command, theirs: commands.Command) -> bool:
+    """Whether two answers of one kind answer the same thing."""
+    keys = ("pile_id", "connector", "serial")
+    return all(getattr(ours, key, None) == getattr(theirs, key, None) for key in keys)
+
+
+def _difference(ours: Any, theirs: Any) -> str:
+    """What two answers say differently; model numbers in a tariff check are echoes and may differ."""
+    told = []
+    for field in dataclasses.fields(ours):
+        if field.name in ("reply_ref", "model_no"):
+            continue
+        mine, other = getattr(ours, field.name), getattr(theirs, field.name)
+        if mine != other:
+            told.append(f"{field.name} is {other!r} in the log, {mine!r} by this site's data")
+    return "; ".join(told)
