@@ -1,0 +1,199 @@
+"""TCP in: one asyncio protocol per link, one pipeline behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.errors import ListenerError
+from gateway.pipeline import LimitsConfig, Pipeline
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TcpListenConfig:
+    """One port for piles.
+
+    Attributes:
+        host: address to listen on.
+        port: 0 takes a free one.
+        tls_cert_file, tls_key_file: PEM files; TLS is used when both are set.
+        keepalive_s: TCP keepalive probes start after this silence.
+    """
+
+    host: str = "0.0.0.0"
+    port: int = 8767
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    keepalive_s: int = 60
+    backlog: int = 4096
+
+
+MakePipeline = Callable[[int, str, Callable[[bytes], None], Callable[[], None]], Pipeline]
+
+
+class TcpListener:
+    """Accepts links on one port.
+
+    Args:
+        make_pipeline: (link number, address, write, hang_up) → the pipeline of a new link.
+        next_link_no: gives each link a number that is unique in the daemon.
+    """
+
+    def __init__(
+        self,
+        config: TcpListenConfig,
+        limits: LimitsConfig,
+        clock: Clock,
+        make_pipeline: MakePipeline,
+        next_link_no: Callable[[], int],
+    ) -> None:
+        self.config = config
+        self.limits = limits
+        self.clock = clock
+        self.links: set[TcpLink] = set()
+        self.per_address: Counter[str] = Counter()
+        self.refused_links = 0
+        self.make_pipeline = make_pipeline
+        self.next_link_no = next_link_no
+        self._server: asyncio.Server | None = None
+        self._is_paused = False
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises ``ListenerError`` when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        config = self.config
+        try:
+            self._server = await loop.create_server(
+                lambda: TcpLink(self), config.host, config.port, backlog=config.backlog, ssl=_tls(config)
+            )
+        except OSError as error:
+            raise ListenerError("listen_failed", f"cannot listen on {config.host}:{config.port}: {error}") from error
+        port = cast(int, self._server.sockets[0].getsockname()[1])
+        log.info("listener_started", host=config.host, port=port, has_tls=bool(config.tls_cert_file))
+        return port
+
+    def has_room(self, host: str) -> bool:
+        """Whether one more link, from this address, is within the limits."""
+        return len(self.links) < self.limits.links_max and self.per_address[host] < self.limits.links_per_address_max
+
+    def check(self, at_ms: int) -> None:
+        """Close links that are silent or never logged in."""
+        for link in list(self.links):
+            if link.pipeline is not None:
+                link.pipeline.check(at_ms)
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Stop or resume reading on every link: the store cannot follow."""
+        if is_paused != self._is_paused:
+            self._is_paused = is_paused
+            log.warning("reading_paused" if is_paused else "reading_resumed", links=len(self.links))
+            for link in self.links:
+                link.pause(is_paused=is_paused)
+
+    async def stop_accepting(self) -> None:
+        """Take no new links; those that are open stay."""
+        if self._server is not None:
+            self._server.close()
+
+    def close_all(self, reason: str) -> None:
+        """Close every link."""
+        for link in list(self.links):
+            if link.pipeline is not None:
+                link.pipeline.close(reason)
+
+
+class TcpLink(asyncio.Protocol):
+    """One connection: bytes to the pipeline, and nothing else."""
+
+    def __init__(self, listener: TcpListener) -> None:
+        self.pipeline: Pipeline | None = None
+        self._listener = listener
+        self._transport: asyncio.Transport | None = None
+        self._host = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A peer connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        peer = self._transport.get_extra_info("peername") or ("?", 0)
+        self._host = str(peer[0])
+        if not self._listener.has_room(self._host):
+            self._listener.refused_links += 1
+            log.warning("link_refused", address=self._host, reason="too many links")
+            self._transport.abort()
+            return
+        self._keep_alive()
+        limits = self._listener.limits
+        self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes_max)
+        self._listener.links.add(self)
+        self._listener.per_address[self._host] += 1
+        address = f"{self._host}:{peer[1]}"
+        self.pipeline = self._listener.make_pipeline(self._listener.next_link_no(), address, self._write, self._hang_up)
+
+    def _keep_alive(self) -> None:
+        assert self._transport is not None
+        sock = self._transport.get_extra_info("socket")
+        if sock is None:
+            return
+        with contextlib.suppress(OSError):  # the peer may be gone already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self._listener.config.keepalive_s)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the peer."""
+        if self.pipeline is not None:
+            self.pipeline.received(data, self._listener.clock.now_ms())
+
+    def pause_writing(self) -> None:
+        """The peer does not read what it is owed."""
+        if self.pipeline is not None:
+            self.pipeline.close("a slow reader")
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Stop or resume reading."""
+        if self._transport is not None and not self._transport.is_closing():
+            if is_paused:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        if self.pipeline is not None:
+            self._listener.links.discard(self)
+            self._listener.per_address[self._host] -= 1
+            if not self._listener.per_address[self._host]:
+                del self._listener.per_address[self._host]
+            self.pipeline.closed(self._listener.clock.now_ms())
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _tls(config: TcpListenConfig) -> ssl.SSLContext | None:
+    if not config.tls_cert_file:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(config.tls_cert_file, config.tls_key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ListenerError("tls_unusable", f"TLS certificate or key cannot be used: {error}") from error
+    return context

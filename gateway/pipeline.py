@@ -1,0 +1,228 @@
+"""The straight line of one connection: bytes, frames, facts, outcome, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from gateway.metrics import Metrics
+from gateway.switchboard import Switchboard
+from protocol import events
+from protocol.commands import PileCommand
+from protocol.link import Link
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What one link and one address may use.
+
+    Attributes:
+        buffer_bytes_max: undecoded bytes a link may hold.
+        frames_per_s_max: above this a link is closed as a flood; counted over ten seconds.
+        idle_timeout_ms: a link that says nothing for this long is closed.
+        login_grace_ms: a link without a valid login after this long is closed.
+        links_max: links in all.
+        links_per_address_max: links from one address.
+        write_buffer_bytes_max: unsent bytes a slow reader may leave waiting.
+        refused_per_link_max: frames a link may have refused in a row before it is closed.
+    """
+
+    buffer_bytes_max: int = 4096
+    frames_per_s_max: int = 200
+    idle_timeout_ms: int = 180_000
+    login_grace_ms: int = 30_000
+    links_max: int = 18_000
+    links_per_address_max: int = 2_000
+    write_buffer_bytes_max: int = 65_536
+    refused_per_link_max: int = 100
+
+
+class CaptureSink(Protocol):
+    """Where bytes are kept as they passed."""
+
+    def append(self, at_ms: int, link_no: int, kind: str, data: bytes, protocol: str | None) -> None:
+        """Keep one read or write, or the opening or closing of a link."""
+
+
+class Answers(Protocol):
+    """Who waits for answers to orders, and who decides on starts that piles ask for."""
+
+    def on_event(self, event: events.PileEvent) -> None:
+        """See one fact after the engine saw it."""
+
+    def is_newly_listed(self, pile_id: str) -> bool:
+        """Whether an unlisted pile was adopted since the site was loaded."""
+
+    def on_link_lost(self, pile_id: str) -> None:
+        """A pile's link closed."""
+
+
+class Pipeline:
+    """One connection.
+
+    Args:
+        switchboard: shared by all links.
+        link_no: number of this link in the capture.
+        address: peer, as ``host:port``.
+        write: sends bytes; never blocks.
+        hang_up: closes the connection.
+    """
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        answers: Answers,
+        capture: CaptureSink,
+        metrics: Metrics,
+        limits: LimitsConfig,
+        *,
+        link_no: int,
+        address: str,
+        write: Callable[[bytes], None],
+        hang_up: Callable[[], None],
+    ) -> None:
+        self.pile_id: str | None = None
+        self.opened_at_ms = switchboard.clock.now_ms()
+        self.heard_at_ms = self.opened_at_ms
+        self.address = address
+        self._switchboard = switchboard
+        self._answers = answers
+        self._capture = capture
+        self._metrics = metrics
+        self._limits = limits
+        self._link_no = link_no
+        self._write = write
+        self._hang_up = hang_up
+        self._link = Link(max_buffer_bytes=limits.buffer_bytes_max)
+        self._log = log.bind(link=address)
+        self._closed_because: str | None = None
+        self._speaks_for: set[str] = set()
+        self._refused_in_a_row = 0
+        self._window_from_ms = self.opened_at_ms
+        self._window_frames = 0
+        capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
+
+    def received(self, data: bytes, at_ms: int) -> None:
+        """Bytes came in; everything they lead to happens before this returns, but what waits for a commit."""
+        self._switchboard.advance(at_ms)
+        self.heard_at_ms = at_ms
+        self._metrics.bytes_received += len(data)
+        self._capture.append(at_ms, self._link_no, "up", data, "ykc")
+        for fact in self._link.receive(data, at_ms):
+            if self._closed_because is not None:
+                return
+            if isinstance(fact, events.FrameRefused):
+                self._refused(fact)
+            else:
+                self._accepted(fact)
+
+    def _accepted(self, event: events.PileEvent) -> None:
+        self._metrics.count_frame(type(event).__name__)
+        self._refused_in_a_row = 0
+        if not self._has_room(event.at_ms):
+            return
+        if isinstance(event, events.PileLoggedIn):
+            self._login(event)
+        elif self.pile_id is None:
+            self._refuse_early(event)
+        elif event.pile_id != self.pile_id and not self._may_speak_for(event.pile_id):
+            self._log.warning("frame_refused", code="other_pile", said=event.pile_id)
+            self._metrics.count_refused("other_pile")
+        else:
+            self._switchboard.carry_out(self._switchboard.engine.on_event(event), self)
+            self._answers.on_event(event)
+
+    def _login(self, event: events.PileLoggedIn) -> None:
+        engine = self._switchboard.engine
+        if not engine.piles.is_listed(event.pile_id):
+            self._answers.is_newly_listed(event.pile_id)
+        outcome = engine.on_event(event, self.address)
+        if engine.piles.is_listed(event.pile_id):
+            self.pile_id = self.pile_id or event.pile_id
+            self._log = self._log.bind(pile_id=event.pile_id)
+            self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
+            self._switchboard.connect(event.pile_id, self)
+            self._speaks_for.add(event.pile_id)
+            self._switchboard.carry_out(outcome, self)
+            self._answers.on_event(event)
+        else:
+            self._log.warning("pile_refused", said=event.pile_id, hint="pilegate pile adopt " + event.pile_id)
+            self._metrics.count_refused("unknown_pile")
+            self._switchboard.carry_out(outcome, self)
+            self.close("the pile is not listed")
+
+    def _may_speak_for(self, pile_id: str) -> bool:
+        """A concentrator speaks for every pile that logged in on its link."""
+        return self._switchboard.speakers.get(pile_id) is self
+
+    def _refuse_early(self, event: events.PileEvent) -> None:
+        self._log.info("frame_refused", code="before_login", frame=type(event).__name__)
+        self._metrics.count_refused("before_login")
+
+    def _refused(self, refused: events.FrameRefused) -> None:
+        self._metrics.count_refused(refused.code)
+        self._refused_in_a_row += 1
+        self._log.warning(
+            "frame_refused",
+            code=refused.code,
+            detail=refused.detail,
+            offset=refused.offset,
+            hex=refused.raw[:300].hex(),
+        )
+        if self._refused_in_a_row >= self._limits.refused_per_link_max:
+            self.close("nothing but unusable frames")
+
+    def _has_room(self, at_ms: int) -> bool:
+        """Count frames over ten seconds; a flood closes the link."""
+        if at_ms - self._window_from_ms >= 10_000:
+            self._window_from_ms = at_ms
+            self._window_frames = 0
+        self._window_frames += 1
+        if self._window_frames <= self._limits.frames_per_s_max * 10:
+            return True
+        self.close("more frames than a pile may send")
+        return False
+
+    # -- the way back ---------------------------------------------------------------------------------
+
+    def say(self, command: PileCommand, at_ms: int) -> None:
+        """Encode one command and send it."""
+        if self._closed_because is not None:
+            return
+        data = self._link.send(command)
+        self._capture.append(at_ms, self._link_no, "down", data, "ykc")
+        self._metrics.bytes_sent += len(data)
+        self._write(data)
+
+    # -- closing --------------------------------------------------------------------------------------
+
+    def check(self, at_ms: int) -> None:
+        """Close a link that is silent for too long or never logged in."""
+        if at_ms - self.heard_at_ms > self._limits.idle_timeout_ms:
+            self.close("silent for too long")
+        elif self.pile_id is None and at_ms - self.opened_at_ms > self._limits.login_grace_ms:
+            self.close("no login in time")
+
+    def close(self, reason: str) -> None:
+        """Close the connection for a stated reason."""
+        if self._closed_because is None:
+            self._closed_because = reason
+            self._metrics.count_closed(reason)
+            self._log.info("link_closed", reason=reason)
+            self._hang_up()
+
+    def closed(self, at_ms: int) -> None:
+        """The connection is gone."""
+        self._switchboard.advance(at_ms)
+        reason = self._closed_because or "closed by the peer"
+        self._closed_because = reason
+        self._capture.append(at_ms, self._link_no, "close", reason.encode(), None)
+        for pile_id in sorted(self._speaks_for):
+            self._switchboard.disconnect(pile_id, self, at_ms)
+            if not self._switchboard.is_connected(pile_id):
+                self._answers.on_link_lost(pile_id)

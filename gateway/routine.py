@@ -1,0 +1,92 @@
+"""What a gateway does of its own accord: clocks set, tariffs kept fresh, QR prefixes repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.orders import OrderError, Orders
+from gateway.switchboard import Switchboard
+from protocol.commands import PileCommand, SetQrPrefix, SetTariff, SyncTime
+from protocol.events import PileLoggedIn
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RoutineConfig:
+    """What piles are told unasked.
+
+    Attributes:
+        time_sync_interval_ms: a pile's clock is set at login and when the last answer is older than this.
+        qr_prefix: sent after every login; empty for none.
+        qr_has_connector: the code ends in the connector's two digits.
+        pushes_tariffs: send the tariff in force to idle piles that hold another.
+    """
+
+    time_sync_interval_ms: int = 86_400_000
+    qr_prefix: str = ""
+    qr_has_connector: bool = True
+    pushes_tariffs: bool = True
+
+
+class Routine:
+    """The gateway's own orders; each is an ordinary order with actor ``routine``."""
+
+    def __init__(self, switchboard: Switchboard, orders: Orders, config: RoutineConfig) -> None:
+        self._switchboard = switchboard
+        self._orders = orders
+        self._config = config
+        self._tried_at_ms: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_event(self, event: object) -> None:
+        """A login: set the clock, repeat the QR prefix."""
+        if isinstance(event, PileLoggedIn):
+            self._sync_time(event.pile_id, event.at_ms)
+            if self._config.qr_prefix:
+                command = SetQrPrefix(event.pile_id, None, self._config.qr_prefix, self._config.qr_has_connector)
+                self._spawn(self._place(command))
+
+    def tick(self, at_ms: int) -> None:
+        """Now and then: overdue clocks and stale tariffs of connected piles."""
+        for pile_id in list(self._switchboard.speakers):
+            state = self._switchboard.engine.piles.state(pile_id)
+            checked_ms = state.clock_checked_at_ms or 0
+            tried_ms = self._tried_at_ms.get(pile_id, 0)
+            if at_ms - max(checked_ms, tried_ms) >= self._config.time_sync_interval_ms:
+                self._sync_time(pile_id, at_ms)
+            if self._config.pushes_tariffs and self._may_push(pile_id, at_ms):
+                tariff = self._switchboard.engine.piles.tariff_for(pile_id, at_ms)
+                if tariff is not None:
+                    self._spawn(self._place(SetTariff(pile_id, None, tariff)))
+
+    def _may_push(self, pile_id: str, at_ms: int) -> bool:
+        """Only to an idle pile: it must not change prices while it charges."""
+        engine = self._switchboard.engine
+        if not engine.piles.is_stale(pile_id, at_ms):
+            return False
+        connectors = engine.piles.state(pile_id).connectors
+        return not any(engine.sessions.active_on(pile_id, no) for no in connectors) and not any(
+            connector.status == "charging" for connector in connectors.values()
+        )
+
+    def _sync_time(self, pile_id: str, at_ms: int) -> None:
+        self._tried_at_ms[pile_id] = at_ms
+        civil_ms = self._switchboard.engine.sessions.site.zone.civil_ms(at_ms)
+        self._spawn(self._place(SyncTime(pile_id, None, civil_ms)))
+
+    async def _place(self, command: PileCommand) -> None:
+        try:
+            await self._orders.place(command, actor="routine")
+        except OrderError as error:
+            log.info("routine_skipped", pile_id=command.pile_id, kind=type(command).__name__, code=error.code)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
