@@ -1,0 +1,24 @@
+"""Where the HTTP interface listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """The HTTP interface.
+
+    Attributes:
+        is_enabled: serve it at all.
+        host: loopback unless configured otherwise (G8).
+        port: 0 takes a free one.
+        watchers_max: open event streams at once.
+        watcher_queue_max: events a slow watcher may fall behind before it is dropped.
+    """
+
+    is_enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8080
+    watchers_max: int = 100
+    watcher_queue_max: int = 1_000

@@ -1,0 +1,76 @@
+"""Errors as RFC 9457 problem details, every one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from gateway.errors import StoreError
+from gateway.orders import OrderError
+from protocol.errors import LocalProtocolError
+
+_STATUS = {"pile_unknown": 404, "pile_offline": 409, "connector_busy": 409, "order_pending": 409}
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    Attributes:
+        code: stable, for programs; the last part of the problem's type.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.extra = extra
+
+
+def not_found(what: str) -> Problem:
+    """404 for something that does not exist."""
+    return Problem(404, "not_found", f"{what} does not exist")
+
+
+def answer(status: int, code: str, detail: str, **extra: Any) -> JSONResponse:
+    """The response of a problem."""
+    body = {"type": f"urn:pilegate:problem:{code}", "title": code.replace("_", " "), "status": status,
+            "detail": detail, **extra}  # fmt: skip
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error of the application into a problem."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(request: Request, error: Problem) -> JSONResponse:
+        return answer(error.status, error.code, error.detail, **error.extra)
+
+    @app.exception_handler(OrderError)
+    async def on_order(request: Request, error: OrderError) -> JSONResponse:
+        return answer(_STATUS[error.code], error.code, str(error))
+
+    @app.exception_handler(LocalProtocolError)
+    async def on_protocol(request: Request, error: LocalProtocolError) -> JSONResponse:
+        return answer(422, error.code, str(error))
+
+    @app.exception_handler(StoreError)
+    async def on_store(request: Request, error: StoreError) -> JSONResponse:
+        is_missing = "does not exist" in str(error)
+        return answer(404, "not_found", str(error)) if is_missing else answer(409, error.code, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        return answer(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+        told = "; ".join(f"{each['where']}: {each['what']}" for each in fields)
+        return answer(422, "invalid_request", told, errors=fields)
