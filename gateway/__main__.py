@@ -1,0 +1,5 @@
+"""``python -m gateway`` is ``pilegate``."""
+
+from gateway.cli import main
+
+main()

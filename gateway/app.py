@@ -1,0 +1,256 @@
+"""The only file that knows everybody: builds the daemon, starts it, stops it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import gc
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from gateway import __version__
+from gateway.api.context import ApiContext
+from gateway.api.server import ApiServer
+from gateway.authorisation import Authoriser
+from gateway.clock import Clock, ScaledClock
+from gateway.config import Config, load
+from gateway.engine import Engine
+from gateway.errors import ConfigError
+from gateway.forwarders.base import Drain, Forwarder
+from gateway.forwarders.webhook import CloudEvents, WebhookSender
+from gateway.framelog import CaptureWriter, NoCapture
+from gateway.listeners.tcp import TcpListener
+from gateway.manage import forget_old, merged_site
+from gateway.metrics import Metrics
+from gateway.orders import Orders
+from gateway.outcome import EventRaised, Notice
+from gateway.pipeline import Pipeline
+from gateway.restore import restore_engine
+from gateway.routine import Routine
+from gateway.store import Store
+from gateway.switchboard import Switchboard
+from gateway.transactions import TransactionNumbers
+from protocol.events import PileEvent
+
+log = structlog.get_logger()
+
+_TICK_MS = 1_000
+_STOP_WAIT_S = 10
+_FORGET_MS = 3_600_000
+
+
+class App:
+    """The daemon.
+
+    Args:
+        config: what it was told.
+        config_path: read again on SIGHUP; ``None`` when there is no file.
+        clock: the demo hands in a faster one.
+    """
+
+    def __init__(self, config: Config, *, config_path: Path | None = None, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or Clock()
+        self.metrics = Metrics()
+        self.ports: list[int] = []
+        self.api_port: int | None = None
+        self._config_path = config_path
+        self._link_no = 0
+        self._forgot_at_ms = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- starting -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the store, take up running sessions, then listen. Raises ``GatewayError``."""
+        config = self.config
+        names = tuple(upstream.name for upstream in config.upstream)
+        events = CloudEvents(config.upstream, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
+        self.store = Store(config.store, endpoints=names, envelope=events)
+        site = merged_site(config.site, self.store)
+        self.engine = Engine(
+            site,
+            config.session,
+            silence_ms_max=config.presence.silence_ms_max,
+            recall=self.store.reader.recall,
+            is_replay=False,
+        )
+        self.switchboard = Switchboard(self.engine, self.store.writer, self.clock)
+        restored = restore_engine(self.engine, self.store)
+        self.switchboard.carry_out(restored)
+        speed = self.clock.speed if isinstance(self.clock, ScaledClock) else 1
+        numbers = TransactionNumbers(site.zone, self._is_taken)
+        self.orders = Orders(self.switchboard, numbers, self.metrics, speed=speed)
+        self.routine = Routine(self.switchboard, self.orders, config.routine)
+        self.authoriser = Authoriser(self.switchboard, numbers, self.store.reader)
+        self.capture = CaptureWriter(config.capture) if config.capture.is_enabled else NoCapture()
+        self.forwarder = Forwarder(
+            [
+                Drain(each.name, WebhookSender(each, self.clock), each.drain, self.store, self.clock, self.metrics)
+                for each in config.upstream
+            ]
+        )
+        self.switchboard.watchers.append(self._watch)
+        await self._listen()
+        await self._serve_api()
+        self._gauges()
+        self._tasks = [asyncio.create_task(self._tick())]
+        self.forwarder.start()
+        gc.freeze()
+        log.info("daemon_started", version=__version__, ports=self.ports, api_port=self.api_port)
+
+    def _is_taken(self, transaction_id: str) -> bool:
+        return self.engine.sessions.find(transaction_id) is not None or self.store.reader.has_order(transaction_id)
+
+    async def _listen(self) -> None:
+        self.listeners = [
+            TcpListener(each, self.config.limits, self.clock, self._make_pipeline, self._next_link_no)
+            for each in self.config.listen
+        ]
+        self.ports = [await listener.start() for listener in self.listeners]
+
+    def _next_link_no(self) -> int:
+        self._link_no += 1
+        return self._link_no
+
+    def _make_pipeline(
+        self, link_no: int, address: str, write: Callable[[bytes], None], hang_up: Callable[[], None]
+    ) -> Pipeline:
+        return Pipeline(
+            self.switchboard,
+            self,
+            self.capture,
+            self.metrics,
+            self.config.limits,
+            link_no=link_no,
+            address=address,
+            write=write,
+            hang_up=hang_up,
+        )
+
+    def on_event(self, event: PileEvent) -> None:
+        """Every fact goes past those who may have to answer or to follow up."""
+        self.orders.on_event(event)
+        self.authoriser.on_event(event)
+        self.routine.on_event(event)
+
+    def on_link_lost(self, pile_id: str) -> None:
+        """Orders that wait for this pile get no answer on this link."""
+        self.orders.on_link_lost(pile_id)
+
+    def is_newly_listed(self, pile_id: str) -> bool:
+        """Whether an unlisted pile was adopted in the database since the site was loaded."""
+        if self.store.reader.find_pile(pile_id) is None:
+            return False
+        self.engine.reload(merged_site(self.config.site, self.store))
+        return self.engine.piles.is_listed(pile_id)
+
+    def _watch(self, item: EventRaised | Notice) -> None:
+        """Something for upstream may have come into the outbox."""
+        if isinstance(item, EventRaised):
+            if item.type.startswith("pilegate.bill."):
+                self.metrics.bills[str(item.data["status"])] += 1
+            self.forwarder.wake()
+
+    async def _serve_api(self) -> None:
+        context = ApiContext(
+            store=self.store,
+            switchboard=self.switchboard,
+            orders=self.orders,
+            metrics=self.metrics,
+            clock=self.clock,
+            forwarder=self.forwarder,
+            version=__version__,
+            routine=self.routine,
+            reload_site=self.reload_site,
+        )
+        self.api = ApiServer(context, self.config.api)
+        if self.config.api.is_enabled:
+            self.api_port = await self.api.start()
+
+    def _gauges(self) -> None:
+        sessions = self.engine.sessions
+        self.metrics.gauges |= {
+            "links": ("Open links", lambda: sum(len(each.links) for each in self.listeners)),
+            "sessions": ("Sessions without a bill", lambda: len(sessions.running())),
+            "piles_online": ("Piles online", lambda: len(self.switchboard.speakers)),
+            "owed_answers": ("Answers that wait for a commit", lambda: self.switchboard.owed),
+            "queued_rows": ("Rows that wait for the writer", lambda: self.store.writer.queued_rows),
+            "clock_ahead_ms": ("How far the clock stands ahead of the wall clock", self.clock.ahead_ms),
+        }
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        speed = self.clock.speed if isinstance(self.clock, ScaledClock) else 1
+        while True:
+            await asyncio.sleep(_TICK_MS / 1000 / min(speed, 20))
+            now_ms = self.clock.now_ms()
+            is_behind = self.store.writer.queued_rows > self.config.store.queue_rows_max
+            for listener in self.listeners:
+                listener.check(now_ms)
+                listener.pause(is_paused=is_behind)
+            self.routine.tick(now_ms)
+            if now_ms - self._forgot_at_ms > _FORGET_MS:
+                self._forgot_at_ms = now_ms
+                forget_old(self.store.writer.call, self.store, at_ms=now_ms)
+
+    def reload_site(self) -> None:
+        """Take up tariffs, campaigns and piles anew: from the file, then from the database."""
+        if self._config_path is not None:
+            fresh = load(self._config_path)
+            self.config = _with_reloadable(self.config, fresh)
+        self.engine.reload(merged_site(self.config.site, self.store))
+        for listener in self.listeners:
+            listener.limits = self.config.limits
+        log.info("configuration_reloaded")
+
+    def _on_hangup(self) -> None:
+        try:
+            self.reload_site()
+        except ConfigError as error:
+            log.error("configuration_refused", reason=str(error), hint="the former configuration stays in force")
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        await self.start()
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        await stop.wait()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Take no new links, answer what is owed, commit, leave."""
+        log.info("daemon_stopping")
+        for listener in self.listeners:
+            await listener.stop_accepting()
+            listener.pause(is_paused=True)
+        deadline_s = asyncio.get_running_loop().time() + _STOP_WAIT_S
+        while self.switchboard.owed and asyncio.get_running_loop().time() < deadline_s:
+            await asyncio.sleep(0.01)
+        if self.config.api.is_enabled:
+            await self.api.stop()
+        for listener in self.listeners:
+            listener.close_all("the gateway stops")
+        await asyncio.sleep(0)
+        await self.forwarder.stop()
+        self.switchboard.stop()
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self.capture.close()
+        await asyncio.to_thread(self.store.close)
+        log.info("daemon_stopped", owed=self.switchboard.owed)
+
+
+def _with_reloadable(current: Config, fresh: Config) -> Config:
+    """What SIGHUP may change: the site's tables and the limits; the rest needs a restart."""
+    return dataclasses.replace(current, site=fresh.site, limits=fresh.limits)

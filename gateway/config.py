@@ -1,0 +1,91 @@
+"""``gateway.toml`` to one frozen ``Config``; every limit is a key with a default and a unit in its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from billing_core.timers import Timers
+from gateway.api.config import ApiConfig
+from gateway.forwarders.webhook import UpstreamConfig
+from gateway.framelog import CaptureConfig
+from gateway.listeners.tcp import TcpListenConfig
+from gateway.logs import LogConfig
+from gateway.pipeline import LimitsConfig
+from gateway.routine import RoutineConfig
+from gateway.site import SITE_TABLES, Site, site_from_file
+from gateway.store import StoreConfig
+from gateway.tomlfile import TomlFile, build
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceConfig:
+    """When a pile counts as offline.
+
+    Attributes:
+        heartbeat_interval_ms: how often piles send heartbeats.
+        heartbeats_missed_max: after this many missed ones the pile is offline.
+    """
+
+    heartbeat_interval_ms: int = 10_000
+    heartbeats_missed_max: int = 3
+
+    @property
+    def silence_ms_max(self) -> int:
+        """A pile not heard for this long is offline."""
+        return self.heartbeat_interval_ms * self.heartbeats_missed_max
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the daemon is told."""
+
+    site: Site = field(default_factory=Site)
+    listen: tuple[TcpListenConfig, ...] = (TcpListenConfig(),)
+    limits: LimitsConfig = LimitsConfig()
+    presence: PresenceConfig = PresenceConfig()
+    session: Timers = Timers()
+    routine: RoutineConfig = RoutineConfig()
+    store: StoreConfig = StoreConfig()
+    capture: CaptureConfig = CaptureConfig()
+    api: ApiConfig = ApiConfig()
+    upstream: tuple[UpstreamConfig, ...] = ()
+    log: LogConfig = LogConfig()
+
+
+_LISTS = {"listen": TcpListenConfig, "upstream": UpstreamConfig}
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises ``ConfigError`` with file, line and key for whatever does not fit."""
+    return parse(TomlFile.read(path))
+
+
+def parse(source: TomlFile) -> Config:
+    """The configuration in a parsed file."""
+    values: dict[str, Any] = {"site": site_from_file(source)}
+    fields = {each.name: each for each in dataclasses.fields(Config)}
+    for name, table in source.tables.items():
+        if name in SITE_TABLES:
+            continue
+        if name not in fields:
+            known = ", ".join(sorted({*fields, *SITE_TABLES}))
+            raise source.error("key_unknown", name, f"unknown table; known here: {known}")
+        if name in _LISTS:
+            if not isinstance(table, list):
+                raise source.error("type_wrong", name, f"write [[{name}]], one table per entry")
+            values[name] = tuple(
+                build(_LISTS[name], entry, f"{name}[{index}]", source) for index, entry in enumerate(table)
+            )
+        else:
+            values[name] = build(type(getattr(Config(), name)), table, name, source)
+    return Config(**values)
+
+
+def read_config(path: Path | None) -> tuple[Config, Path | None]:
+    """The configuration to use and the file it came from: ``path``, ./gateway.toml, or the defaults."""
+    if path is None and Path("gateway.toml").is_file():
+        path = Path("gateway.toml")
+    return (Config(), None) if path is None else (load(path), path)
