@@ -1,236 +1,103 @@
-"""The daemon's own capture: pcap, nanosecond magic, USER0, a pseudo-header, then the bytes of one read or write.
+"""The daemon's own capture: what a record holds, both ways.
 
-::
+A capture is a libpcap file with nanosecond magic and link type USER0. Every record begins with a
+pseudo-header::
 
-    version 1 | kind | protocol | flags | link number (4, little-endian) | bytes
+    version (1) | kind (1) | protocol (1) | restated (1) | link number (4, little-endian)
 
-``kind``: 0 up, 1 down, 2 open (the bytes are the peer's address), 3 close (the bytes are the reason). ``protocol``:
-1 YKC, 0 unknown. Flag 1 marks an opening that only restates a link which was open when the file began.
+Behind it stand the bytes of one read or write; for an opened link its name, for a closed one the reason, for
+lost records how that came. A file that continues another one *restates* the links which were open, so that it
+can be read alone; a restated link is not a new connection.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import queue
 import struct
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator
 
-import structlog
+from gateway.framelog.lines import Kind, LogDamage, LogLine
+from gateway.framelog.pcapfile import Packet
 
-from gateway.framelog import pcapfile
-from gateway.framelog.lines import LogDamage, LogLine
-
-log = structlog.get_logger()
-
-LINK_TYPE = 147  # USER0
+USER0 = 147
 VERSION = 1
+LOST = 4
 KINDS = ("up", "down", "open", "close")
-PROTOCOLS = (None, "ykc")
-RESTATED = 1
-_PSEUDO = struct.Struct("<BBBBI")
-_DAY_MS = 86_400_000
-_BLOCK_BYTES = 1 << 16
-_IDLE_FLUSH_S = 0.2
+PROTOCOLS = {None: 0, "ykc": 1}
+PAYLOAD_BYTES_MAX = 128 << 10  # Wireshark takes packets up to 256 KiB
+_KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
+_PROTOCOL_NAMES = {code: name for name, code in PROTOCOLS.items()}
+_UP, _DOWN, _OPEN = 0, 1, 2
+_PSEUDO_BYTES = 8
+_RECORD = struct.Struct("<IIIIBBBBI")
+_pseudo = struct.Struct("<BBBBI").unpack_from
+_make = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureConfig:
-    """Where and how long bytes are kept.
-
-    Attributes:
-        is_enabled: keep them at all.
-        directory: made when missing.
-        rotate_bytes: a new file begins at this size.
-        rotate_s: and after this time.
-        keep_days: older files are deleted.
-    """
-
-    is_enabled: bool = True
-    directory: str = "capture"
-    rotate_bytes: int = 104_857_600
-    rotate_s: int = 86_400
-    keep_days: int = 30
+def file_header() -> bytes:
+    """What a capture file begins with, 24 bytes."""
+    return struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, USER0)
 
 
-class NoCapture:
-    """Keeps nothing."""
-
-    def append(self, at_ms: int, link_no: int, kind: str, data: bytes, protocol: str | None) -> None:
-        """Nothing."""
-
-    def flush(self) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class CaptureWriter:
-    """Writes captures in large blocks from a thread of its own.
+def pack_record(
+    at_ms: int, link_no: int, kind: int, data: bytes, protocol: int = 0, *, is_restated: bool = False
+) -> bytes:
+    """One record.
 
     Args:
-        config: where, how large, how long.
-        on_failure: told once per failing block; the daemon goes on without it.
+        at_ms: Unix milliseconds.
+        link_no: the link's number, unique in the daemon's life.
+        kind: index in ``KINDS``, or ``LOST``.
+        data: at most ``PAYLOAD_BYTES_MAX`` bytes.
+        protocol: its number in ``PROTOCOLS``.
+        is_restated: for an ``open`` that only repeats one of the file before.
     """
-
-    def __init__(self, config: CaptureConfig, on_failure: Callable[[str], None] | None = None) -> None:
-        self.lost_bytes = 0
-        self._config = config
-        self._on_failure = on_failure
-        self._directory = Path(config.directory)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._block = bytearray()
-        self._open: dict[int, tuple[bytes, int]] = {}  # link -> (address, protocol)
-        self._size = 0
-        self._begun_ms: int | None = None
-        self._queue: queue.SimpleQueue[tuple[Path, bytes] | threading.Event | None] = queue.SimpleQueue()
-        self._path: Path | None = None
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
-        self._thread.start()
-
-    @property
-    def path(self) -> Path | None:
-        """The file written now, ``None`` before the first byte."""
-        return self._path
-
-    def append(self, at_ms: int, link_no: int, kind: str, data: bytes, protocol: str | None) -> None:
-        """Keep one read or write, or the opening or closing of a link. Never waits for the disk."""
-        with self._lock:
-            if self._begun_ms is None or self._is_full(at_ms):
-                self._begin(at_ms)
-            number = PROTOCOLS.index(protocol) if protocol in PROTOCOLS else 0
-            self._put(at_ms, link_no, KINDS.index(kind), number, 0, data)
-            if kind == "open":
-                self._open[link_no] = (data, number)
-            elif kind == "close":
-                self._open.pop(link_no, None)
-            if len(self._block) >= _BLOCK_BYTES:
-                self._hand_over()
-
-    def _is_full(self, at_ms: int) -> bool:
-        assert self._begun_ms is not None
-        return self._size >= self._config.rotate_bytes or at_ms - self._begun_ms >= self._config.rotate_s * 1000
-
-    def _begin(self, at_ms: int) -> None:
-        """A new file, which restates the links that are open, so that it can be read alone."""
-        self._hand_over()
-        stamp = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-        path = self._directory / f"pilegate-{stamp}.pcap"
-        count = 1
-        while path.exists() or path == self._path:
-            count += 1
-            path = self._directory / f"pilegate-{stamp}-{count}.pcap"
-        self._path = path
-        self._begun_ms = at_ms
-        self._size = 0
-        self._block += pcapfile.file_header(LINK_TYPE)
-        for link_no, (address, number) in self._open.items():
-            self._put(at_ms, link_no, KINDS.index("open"), number, RESTATED, address)
-        self._forget_old(at_ms)
-
-    def _put(self, at_ms: int, link_no: int, kind: int, protocol: int, flags: int, data: bytes) -> None:
-        head = _PSEUDO.pack(VERSION, kind, protocol, flags, link_no)
-        packed = pcapfile.record(at_ms * 1_000_000, head + data)
-        self._block += packed
-        self._size += len(packed)
-
-    def _hand_over(self) -> None:
-        if self._block and self._path is not None:
-            self._queue.put((self._path, bytes(self._block)))
-            self._block = bytearray()
-
-    def _forget_old(self, at_ms: int) -> None:
-        for path in self._directory.glob("pilegate-*.pcap"):
-            with contextlib.suppress(OSError):  # another process may have moved it
-                if at_ms - path.stat().st_mtime_ns // 1_000_000 > self._config.keep_days * _DAY_MS:
-                    path.unlink()
-
-    def flush(self) -> None:
-        """Return once everything appended so far is in the file."""
-        with self._lock:
-            self._hand_over()
-        done = threading.Event()
-        self._queue.put(done)
-        done.wait()
-
-    def close(self) -> None:
-        """Write what is left and end the thread."""
-        self.flush()
-        self._queue.put(None)
-        self._thread.join()
-
-    # -- the thread -----------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        file: BinaryIO | None = None
-        path: Path | None = None
-        while True:
-            try:
-                item = self._queue.get(timeout=_IDLE_FLUSH_S)
-            except queue.Empty:
-                with self._lock:
-                    self._hand_over()
-                continue
-            if item is None:
-                break
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
-            if item[0] != path and file is not None:
-                file.close()
-                file = None
-            path = item[0]
-            file = self._write(file, path, item[1])
-        if file is not None:
-            file.close()
-
-    def _write(self, file: BinaryIO | None, path: Path, block: bytes) -> BinaryIO | None:
-        try:
-            if file is None:
-                file = open(path, "ab", buffering=0)  # noqa: SIM115 - kept open between blocks
-            before = os.fstat(file.fileno()).st_size
-            if file.write(block) != len(block):
-                os.ftruncate(file.fileno(), before)
-                raise OSError("the disk took only a part")
-        except OSError as error:
-            self.lost_bytes += len(block)
-            log.error("capture_failed", path=str(path), lost_bytes=len(block), reason=str(error))
-            if self._on_failure is not None:
-                self._on_failure(str(error))
-        return file
+    size = _PSEUDO_BYTES + len(data)
+    seconds, millis = divmod(at_ms, 1000)
+    head = _RECORD.pack(
+        seconds & 0xFFFFFFFF, millis * 1_000_000, size, size, VERSION, kind, protocol, is_restated, link_no
+    )
+    return head + data
 
 
-def read_capture(stream: BinaryIO, source: str) -> Iterator[LogLine | LogDamage]:
-    """The lines of a capture of the daemon, up to the damage."""
+def pack(at_ms: int, link_no: int, kind: Kind, data: bytes, protocol: str | None = None) -> bytes:
+    """One read, write, opening or closing as one record, or several when it holds very many bytes.
+
+    Raises ``KeyError`` for a kind or protocol that captures have no number for.
+    """
+    code, spoken = _KIND_CODES[kind], PROTOCOLS[protocol]
+    if len(data) <= PAYLOAD_BYTES_MAX:
+        return pack_record(at_ms, link_no, code, data, spoken)
+    parts = range(0, len(data), PAYLOAD_BYTES_MAX)
+    return b"".join(pack_record(at_ms, link_no, code, data[at : at + PAYLOAD_BYTES_MAX], spoken) for at in parts)
+
+
+def read_capture(source: str, found: Iterator[Packet | LogDamage]) -> Iterator[LogLine | LogDamage]:
+    """The lines in a capture's packets.
+
+    Args:
+        source: the file's name.
+        found: its packets, of link type USER0.
+    """
     names: dict[int, str] = {}
-    try:
-        for packet in pcapfile.read_packets(stream):
-            line = _line(packet, source, names)
-            if line is not None:
-                yield line
-    except pcapfile.PcapDamage as damage:
-        yield LogDamage(source, damage.position, damage.reason)
-
-
-def _line(packet: pcapfile.Packet, source: str, names: dict[int, str]) -> LogLine | LogDamage | None:
-    if len(packet.data) < _PSEUDO.size:
-        return LogDamage(source, packet.position, "the pseudo-header is cut off")
-    version, kind, protocol, flags, link_no = _PSEUDO.unpack_from(packet.data)
-    if version != VERSION or kind >= len(KINDS):
-        return LogDamage(source, packet.position, f"unknown pseudo-header: version {version}, kind {kind}")
-    data = packet.data[_PSEUDO.size :]
-    if KINDS[kind] == "open":
-        names[link_no] = f"{data.decode('utf-8', 'replace')}#{link_no}"
-        if flags & RESTATED:
-            return None
-    name = names.get(link_no, f"link#{link_no}")
-    known = PROTOCOLS[protocol] if protocol < len(PROTOCOLS) else None
-    at_ms = packet.at_ns // 1_000_000
-    return LogLine(at_ms, name, KINDS[kind], data, known, source, packet.position, is_own=True)
+    for packet in found:
+        if isinstance(packet, LogDamage):
+            yield packet
+            continue
+        at_ns, _, data, size, position = packet
+        if len(data) < _PSEUDO_BYTES or data[0] != VERSION or data[1] > LOST or size != len(data):
+            yield LogDamage(source, position, "not a record of ours: its pseudo-header is wrong")
+            continue
+        _, code, spoken, is_restated, link_no = _pseudo(data)
+        payload = data[_PSEUDO_BYTES:]
+        if code > _DOWN:
+            if code == LOST:
+                yield LogDamage(source, position, payload.decode(errors="replace"))
+                continue
+            if code == _OPEN:
+                names[link_no] = payload.decode(errors="replace")
+                if is_restated:
+                    continue
+            payload = b""
+        link = names.get(link_no) or f"link-{link_no}"
+        protocol = _PROTOCOL_NAMES.get(spoken)
+        yield _make(LogLine, (at_ns // 1_000_000, link, KINDS[code], payload, protocol, source, position))

@@ -1,38 +1,43 @@
-"""What every form of frame log is read into."""
+"""What every reader of frame logs yields."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Kind = Literal["up", "down", "open", "close"]
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One read, one write, or the opening or closing of a link.
+class LogLine(NamedTuple):
+    """One thing that a gateway saw on a link; a tuple, because readers make millions of them.
 
     Attributes:
-        at_ms: Unix ms.
-        link: names one connection within its log.
-        kind: ``up`` (pile → gateway), ``down``, ``open`` or ``close``.
-        data: the bytes; the reason of a closing; the address of an opening.
-        protocol: such as ``ykc``, ``None`` when the log does not say.
-        source: the file.
-        position: line of a text log, byte of a capture.
-        is_own: whether the daemon itself wrote it.
+        at_ms: Unix milliseconds, UTC.
+        link: names one connection, usually ``address:port`` of the pile.
+        kind: ``up`` (pile → gateway), ``down``, ``open``, ``close``.
+        data: bytes as they came in one read, which may be part of a frame or several; empty for open and
+            close.
+        protocol: what the log says the link speaks, ``None`` when it does not say.
+        source: the file's name.
+        position: byte offset within the file, decompressed, of the line or packet.
     """
 
     at_ms: int
     link: str
-    kind: str
+    kind: Kind
     data: bytes
     protocol: str | None
     source: str
     position: int
-    is_own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LogDamage:
-    """A stretch of a log that cannot be read, and why."""
+class LogDamage(NamedTuple):
+    """Something in a log that could not be read, or is missing.
+
+    Attributes:
+        source: the file's name.
+        position: byte offset within the file, decompressed, where the damage begins.
+        reason: for people.
+    """
 
     source: str
     position: int

@@ -1,94 +1,182 @@
-"""The libpcap file form: one header, then records. Read as a stream, up to the damage."""
+"""Packets of libpcap and pcapng files, streamed.
+
+Source: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
-NANO_MAGIC = 0xA1B23C4D
-MICRO_MAGIC = 0xA1B2C3D4
-_RECORD_BYTES_MAX = 1 << 20
-_HEADER = struct.Struct("<IHHiIII")
+from gateway.framelog.lines import LogDamage
+
+_PCAP_MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the fraction)
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+}
+_PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
+MAGICS = (*_PCAP_MAGICS, _PCAPNG_MAGIC)
+_FILE_HEADER_BYTES = 24
+_RECORD_HEADER_BYTES = 16
+_LINK_TYPE_BITS = 0x03FFFFFF  # above them stands the length of the frame check sequence
+_PACKET_BYTES_MAX = 16 << 20  # more is a damaged length, whatever the snap length says
+
+_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_OPTION_RESOLUTION, _OPTION_OFFSET = 9, 14
+_MICROSECONDS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """One record: when (ns since 1970), its bytes, how long it was on the wire, where it stands in the file."""
+class Packet(NamedTuple):
+    """One captured packet.
+
+    Attributes:
+        at_ns: Unix nanoseconds.
+        link_type: of its first header, a LINKTYPE_ number.
+        data: the bytes captured.
+        size: bytes the packet had on the wire; more than ``data`` holds when the snap length cut it.
+        position: byte offset of its record in the file.
+    """
 
     at_ns: int
+    link_type: int
     data: bytes
-    wire_bytes: int
+    size: int
     position: int
 
 
-class PcapDamage(Exception):
-    """The file cannot be read further; ``position`` says where."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(reason)
-        self.position = position
-        self.reason = reason
+class _Interface(NamedTuple):
+    link_type: int
+    units_per_s: int
+    offset_s: int
+    snap_bytes: int
 
 
-def _order(head: bytes) -> tuple[str, int] | None:
-    """(byte order, ns per unit of the fraction) of a pcap header, or ``None``."""
-    for order in "<>":
-        if len(head) >= 4:
-            magic = struct.unpack_from(order + "I", head)[0]
-            if magic == NANO_MAGIC:
-                return order, 1
-            if magic == MICRO_MAGIC:
-                return order, 1000
-    return None
+def packets(source: str, chunks: Iterable[bytes]) -> Iterator[Packet | LogDamage]:
+    """The packets of a capture file up to its end or its first damage, which is then the last thing told.
+
+    Args:
+        source: the file's name.
+        chunks: its bytes.
+    """
+    stream = iter(chunks)
+    head = b""
+    while len(head) < _FILE_HEADER_BYTES and (chunk := next(stream, b"")):
+        head += chunk
+    if head.startswith(_PCAPNG_MAGIC):
+        yield from _pcapng(source, head, stream)
+    elif len(head) < _FILE_HEADER_BYTES:
+        yield LogDamage(source, 0, f"the file header is cut off: {len(head)} of {_FILE_HEADER_BYTES} bytes")
+    elif head[:4] in _PCAP_MAGICS:
+        yield from _pcap(source, head, stream)
+    else:
+        yield LogDamage(source, 0, "not a capture file")
 
 
-def is_pcap(head: bytes) -> bool:
-    """Whether a file that begins like this is a libpcap file."""
-    return _order(head) is not None
-
-
-def link_type_of(head: bytes) -> int | None:
-    """The link type in a pcap header, or ``None`` when it is too short."""
-    found = _order(head)
-    if found is None or len(head) < 24:
-        return None
-    return int(struct.unpack_from(found[0] + "I", head, 20)[0]) & 0x0FFFFFFF
-
-
-def file_header(link_type: int, snap_bytes: int = 262_144) -> bytes:
-    """The header of a nanosecond pcap file."""
-    return _HEADER.pack(NANO_MAGIC, 2, 4, 0, 0, snap_bytes, link_type)
-
-
-def record(at_ns: int, data: bytes) -> bytes:
-    """One record, whole."""
-    seconds, nanos = divmod(at_ns, 1_000_000_000)
-    return struct.pack("<IIII", seconds, nanos, len(data), len(data)) + data
-
-
-def read_packets(stream: BinaryIO) -> Iterator[Packet]:
-    """The records of a pcap file. Raises ``PcapDamage`` where it is cut off or nonsense."""
-    head = stream.read(24)
-    found = _order(head)
-    if found is None or len(head) < 24:
-        raise PcapDamage(0, "the pcap header is cut off")
-    order, unit_ns = found
-    shape = struct.Struct(order + "IIII")
-    position = 24
+def _pcap(source: str, head: bytes, stream: Iterator[bytes]) -> Iterator[Packet | LogDamage]:
+    order, unit_ns = _PCAP_MAGICS[head[:4]]
+    link_type = struct.unpack_from(order + "I", head, 20)[0] & _LINK_TYPE_BITS
+    unpack = struct.Struct(order + "IIII").unpack_from
+    make = tuple.__new__
+    buffer, base, at = head, 0, _FILE_HEADER_BYTES
     while True:
-        header = stream.read(16)
-        if not header:
-            return
-        if len(header) < 16:
-            raise PcapDamage(position, f"a record header is cut off after {len(header)} of 16 bytes")
-        seconds, fraction, kept, wire = shape.unpack(header)
-        if kept > _RECORD_BYTES_MAX:
-            raise PcapDamage(position, f"a record claims {kept} bytes, which cannot be")
-        data = stream.read(kept)
-        if len(data) < kept:
-            raise PcapDamage(position, f"a record is cut off after {len(data)} of {kept} bytes")
-        yield Packet(seconds * 1_000_000_000 + fraction * unit_ns, data, wire, position)
-        position += 16 + kept
+        end = len(buffer)
+        while at + _RECORD_HEADER_BYTES <= end:
+            seconds, fraction, held, size = unpack(buffer, at)
+            if held > _PACKET_BYTES_MAX:
+                yield LogDamage(source, base + at, f"a packet of {held} bytes cannot be")
+                return
+            behind = at + _RECORD_HEADER_BYTES + held
+            if behind > end:
+                break
+            data = buffer[at + _RECORD_HEADER_BYTES : behind]
+            at_ns = seconds * 1_000_000_000 + fraction * unit_ns
+            yield make(Packet, (at_ns, link_type, data, size, base + at))
+            at = behind
+        chunk = next(stream, b"")
+        if not chunk:
+            break
+        base += at
+        buffer, at = buffer[at:] + chunk, 0
+    if at < end:
+        yield LogDamage(source, base + at, f"the last packet is cut off: only {end - at} bytes of it are there")
+
+
+def _pcapng(source: str, head: bytes, stream: Iterator[bytes]) -> Iterator[Packet | LogDamage]:
+    order = "<"
+    interfaces: list[_Interface] = []
+    buffer, base, at = head, 0, 0
+    while True:
+        while at + 12 <= len(buffer):
+            if buffer[at : at + 4] == _PCAPNG_MAGIC:
+                order = "<" if buffer[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
+                interfaces = []
+            kind, length = struct.unpack_from(order + "II", buffer, at)
+            if length < 12 or length % 4 or length > _PACKET_BYTES_MAX:
+                yield LogDamage(source, base + at, f"a block of {length} bytes cannot be")
+                return
+            if at + length > len(buffer):
+                break
+            block = buffer[at + 8 : at + length - 4]
+            if struct.unpack_from(order + "I", buffer, at + length - 4)[0] != length:
+                yield LogDamage(source, base + at, "a block's two lengths differ")
+                return
+            try:
+                packet = _block(kind, block, order, interfaces, base + at)
+            except (struct.error, IndexError):
+                yield LogDamage(source, base + at, f"a block of type {kind} does not hold what it must")
+                return
+            if packet is not None:
+                yield packet
+            at += length
+        chunk = next(stream, b"")
+        if not chunk:
+            break
+        base += at
+        buffer, at = buffer[at:] + chunk, 0
+    if at < len(buffer):
+        left = len(buffer) - at
+        yield LogDamage(source, base + at, f"the last block is cut off: only {left} bytes of it are there")
+
+
+def _block(kind: int, block: bytes, order: str, interfaces: list[_Interface], position: int) -> Packet | None:
+    """The packet in a block, if it holds one; a described interface is added to ``interfaces``.
+
+    Raises ``struct.error`` or ``IndexError`` when the block does not hold what its type asks for.
+    """
+    if kind == _INTERFACE:
+        interfaces.append(_interface(block, order))
+        return None
+    if kind == _SIMPLE:
+        interface = interfaces[0]
+        (size,) = struct.unpack_from(order + "I", block)
+        held = min(size, interface.snap_bytes or size)
+        return Packet(0, interface.link_type, block[4 : 4 + held], size, position)
+    if kind == _ENHANCED:
+        number, high, low, held, size = struct.unpack_from(order + "IIIII", block)
+    elif kind == _OLD_PACKET:
+        number, _, high, low, held, size = struct.unpack_from(order + "HHIIII", block)
+    else:
+        return None
+    interface = interfaces[number]
+    units = high << 32 | low
+    at_ns = units * 1_000_000_000 // interface.units_per_s + interface.offset_s * 1_000_000_000
+    if 20 + held > len(block):
+        raise IndexError(held)
+    return Packet(at_ns, interface.link_type, block[20 : 20 + held], size, position)
+
+
+def _interface(block: bytes, order: str) -> _Interface:
+    link_type, _, snap_bytes = struct.unpack_from(order + "HHI", block)
+    units_per_s, offset_s, at = 10**_MICROSECONDS, 0, 8
+    while at + 4 <= len(block):
+        code, length = struct.unpack_from(order + "HH", block, at)
+        if code == _OPTION_RESOLUTION:
+            exponent = block[at + 4]
+            units_per_s = 2 ** (exponent & 0x7F) if exponent & 0x80 else 10**exponent
+        elif code == _OPTION_OFFSET:
+            (offset_s,) = struct.unpack_from(order + "q", block, at + 4)
+        at += 4 + (length + 3) // 4 * 4
+    return _Interface(link_type, units_per_s, offset_s, snap_bytes)

@@ -1,56 +1,66 @@
-"""One door to all forms of frame logs: the form is told by the content, the compression by the suffix."""
+"""One door to all three forms of frame logs."""
 
 from __future__ import annotations
 
-import gzip
-import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-import zstandard
-
-from gateway.framelog.capture import LINK_TYPE, read_capture
+from gateway.framelog.capture import USER0, read_capture
 from gateway.framelog.lines import LogDamage, LogLine
-from gateway.framelog.pcapfile import PCAPNG_MAGIC, is_pcap, link_type_of
+from gateway.framelog.pcapfile import MAGICS, Packet, packets
+from gateway.framelog.sources import Source
 from gateway.framelog.tcpdump import read_tcpdump
 from gateway.framelog.text import read_text
 
-
-def open_log(path: Path) -> BinaryIO:
-    """The bytes of a log, decompressed. Raises ``OSError``."""
-    name = path.name.lower()
-    if name.endswith(".gz"):
-        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # type: ignore[arg-type]
-    if name.endswith(".zst"):
-        raw = open(path, "rb")  # noqa: SIM115 - closed with the reader
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=True)
-        return io.BufferedReader(reader, 1 << 20)  # type: ignore[type-var,return-value]
-    return open(path, "rb", buffering=1 << 20)
+_SNIFFED_BYTES = 4096
 
 
-def read_log(path: Path, *, pile_ports: tuple[int, ...] = ()) -> Iterator[LogLine | LogDamage]:
-    """The lines of a frame log, streamed.
+def read_log(path: Path | str, *, pile_ports: Collection[int] = ()) -> Iterator[LogLine | LogDamage]:
+    """Stream a frame log; its first bytes tell which of the three forms it has.
+
+    Lines come in the order of the file. Damage is told in its place; behind a damaged line of a text log
+    reading goes on, behind a damaged packet it ends.
 
     Args:
-        path: a text log, a capture of the daemon, or a tcpdump capture; ``.gz`` and ``.zst`` are decompressed.
-        pile_ports: ports that piles connect to, for tcpdump captures; without them the side that was
-            connected to, or else the side that sends logins, counts as the gateway's.
+        path: the file, compressed when it ends in ``.gz`` or ``.zst``.
+        pile_ports: for tcpdump captures, the TCP ports that piles connect to; empty for any.
+
+    Raises ``OSError`` when the file cannot be read.
     """
-    source = str(path)
-    try:
-        stream = open_log(path)
-        head = stream.peek(64)[:64]  # type: ignore[attr-defined]
-    except (OSError, EOFError, zstandard.ZstdError) as error:
-        yield LogDamage(source, 0, f"the file cannot be opened: {error}")
+    source = Source(Path(path))
+    chunks = source.chunks()
+    head = next(chunks, b"")
+    while 0 < len(head) < 4 and (more := next(chunks, b"")):
+        head += more
+    everything = itertools.chain((head,), chunks) if head else iter(())
+    end = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal end
+        for chunk in everything:
+            end += len(chunk)
+            yield chunk
+
+    if head[:4] in MAGICS:
+        yield from _read_packets(source.name, packets(source.name, counted()), pile_ports)
+    elif b"\0" in head[:_SNIFFED_BYTES]:
+        yield LogDamage(source.name, 0, "neither a text log nor a capture")
         return
-    with stream:
-        try:
-            if is_pcap(head) and link_type_of(head) == LINK_TYPE:
-                yield from read_capture(stream, source)
-            elif is_pcap(head) or head[:4] == PCAPNG_MAGIC:
-                yield from read_tcpdump(stream, source, pile_ports)
-            else:
-                yield from read_text(stream, source)
-        except (OSError, EOFError, zstandard.ZstdError) as error:
-            yield LogDamage(source, 0, f"the file cannot be read further: {error}")
+    else:
+        yield from read_text(source.name, counted())
+    if source.damage is not None:
+        yield LogDamage(source.name, end, source.damage)
+
+
+def _read_packets(
+    name: str, found: Iterator[Packet | LogDamage], pile_ports: Collection[int]
+) -> Iterator[LogLine | LogDamage]:
+    first = next(found, None)
+    if first is None:
+        return
+    found = itertools.chain((first,), found)
+    if isinstance(first, Packet) and first.link_type == USER0:
+        yield from read_capture(name, found)
+    else:
+        yield from read_tcpdump(name, found, pile_ports)

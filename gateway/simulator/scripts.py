@@ -1,0 +1,100 @@
+"""Scripts for a whole site of simulated piles, drawn from a seed, and what a gateway must know of them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from gateway.simulator.faults import FaultProfile, afflict, profile_for
+from gateway.simulator.plan import PilePlan, Visit
+
+DC_W, AC_W = 60_000, 7_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """One pile of a fleet and what is wrong with its line."""
+
+    plan: PilePlan
+    profile: FaultProfile
+
+
+def pile_id(number: int) -> str:
+    """The id of the n-th simulated pile, 14 digits, from 1."""
+    return f"99{number:012d}"
+
+
+def card_uid(number: int) -> str:
+    """The card that the cars of the n-th pile swipe, 16 hex digits."""
+    return f"{0xCA000000 + number:016X}"
+
+
+def vin(number: int) -> str:
+    """The VIN of the cars of the n-th pile, 17 characters."""
+    return f"LSIM{number:013d}"
+
+
+def cast_fleet(
+    piles: int,
+    *,
+    seed: int,
+    faults: str = "none",
+    sessions_per_connector: int = 1,
+    charge_ms: tuple[int, int] = (60_000, 180_000),
+) -> list[Cast]:
+    """The piles of a fleet.
+
+    Args:
+        piles: how many; every third is an AC pile with one connector, the others are DC with two.
+        seed: equal seeds, equal casts.
+        faults: name of a profile. Raises ``KeyError`` for an unknown one.
+        sessions_per_connector: cars that come to each connector.
+        charge_ms: shortest and longest charge.
+    """
+    cast = []
+    for number in range(1, piles + 1):
+        rng = random.Random(f"{seed}:script:{number}")
+        is_dc = number % 3 != 0
+        rows = tuple(
+            tuple(
+                _visit(number, is_dc=is_dc, rng=rng, charge_ms=charge_ms)
+                for _ in range(sessions_per_connector)
+            )
+            for _ in range(2 if is_dc else 1)
+        )
+        profile = profile_for(faults, rng)
+        plan = PilePlan(
+            pile_id(number),
+            "DC" if is_dc else "AC",
+            rows,
+            offline_cards=frozenset({card_uid(number)}),
+            is_high_first=rng.randrange(4) == 0,
+        )
+        cast.append(Cast(afflict(plan, profile, rng), profile))
+    return cast
+
+
+def _visit(number: int, *, is_dc: bool, rng: random.Random, charge_ms: tuple[int, int]) -> Visit:
+    return Visit(
+        start=rng.choice(("card", "card", "vin")) if is_dc else "card",
+        wait_ms=rng.randrange(2_000, 10_000),
+        charge_ms=rng.randrange(*charge_ms),
+        power_w=(DC_W if is_dc else AC_W) - rng.randrange(0, 1_000),
+        vin=vin(number),
+        card_uid=card_uid(number),
+        soc_percent=rng.randrange(10, 60),
+    )
+
+
+def site_tables(piles: int) -> str:
+    """The ``[[pile]]`` tables that a gateway must hold for such a fleet, as TOML."""
+    parts = []
+    for number in range(1, piles + 1):
+        is_dc = number % 3 != 0
+        rated_kw, current = ("60", "DC") if is_dc else ("7", "AC")
+        parts.append(f'[[pile]]\nid = "{pile_id(number)}"\nstation = "simulated"\nregister_decimals = 4\n')
+        parts += [
+            f'[[pile.connector]]\nno = {no}\nrated_kw = "{rated_kw}"\ncurrent = "{current}"\n'
+            for no in range(1, 3 if is_dc else 2)
+        ]
+    return "\n".join(parts)
