@@ -79,9 +79,7 @@ class Connector:
         self._step_at_ms: int | None = None
         self._sample_at_ms: int | None = None
         self._granted: tuple[str, str, int] | None = None  # serial, channel, balance
-        self._ordered: tuple[dict[str, Any], int, int] | None = (
-            None  # a start before the plug, sequence, deadline
-        )
+        self._ordered: tuple[dict[str, Any], int, int] | None = None  # a start before the plug, sequence, deadline
         self._asks = 0
         self._leaves_at_ms = 0
         self._has_begun = False
@@ -288,9 +286,7 @@ class Connector:
         if visit.is_meter_reset:
             self.register_e4kwh = 0
         is_clean = (
-            host.is_clock_right
-            and not visit.is_meter_reset
-            and visit.record in (RecordFate.GOOD, RecordFate.TWICE)
+            host.is_clock_right and not visit.is_meter_reset and visit.record in (RecordFate.GOOD, RecordFate.TWICE)
         )
         story = Story(serial, host.plan.pile_id, self.no, channel, at_ms, visit.record.value, is_clean)
         self.stories.append(story)

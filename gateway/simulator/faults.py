@@ -40,9 +40,7 @@ _SINGLE = (
     FaultProfile("half-frames", "frames arrive in two parts with a pause between", half_permille=500),
     FaultProfile("coalesced", "several frames arrive in one read", hold_ms=1_000),
     FaultProfile("garbage", "random bytes stand between frames", garbage_permille=150),
-    FaultProfile(
-        "duplicate-records", "records come again after their acknowledgement", fates=(RecordFate.TWICE,)
-    ),
+    FaultProfile("duplicate-records", "records come again after their acknowledgement", fates=(RecordFate.TWICE,)),
     FaultProfile(
         "conflicting-record",
         "records come again with other content",
@@ -75,8 +73,7 @@ def profile_for(name: str, rng: random.Random) -> FaultProfile:
 def afflict(plan: PilePlan, profile: FaultProfile, rng: random.Random) -> PilePlan:
     """The plan with the profile's faults of the pile itself written into it."""
     visits = tuple(
-        tuple(_afflicted(visit, index, profile, rng) for index, visit in enumerate(row))
-        for row in plan.visits
+        tuple(_afflicted(visit, index, profile, rng) for index, visit in enumerate(row)) for row in plan.visits
     )
     plan = replace(plan, visits=visits)
     if profile.clocks:

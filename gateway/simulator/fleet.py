@@ -71,9 +71,7 @@ class Fleet:
         self._lingers = lingers
         self._stopping = asyncio.Event()
         self.piles = [SimulatedPile(each.plan, seed, now_ms()) for each in cast]
-        self._wires = [
-            FaultyWire(each.profile, random.Random(f"{seed}:wire:{each.plan.pile_id}")) for each in cast
-        ]
+        self._wires = [FaultyWire(each.profile, random.Random(f"{seed}:wire:{each.plan.pile_id}")) for each in cast]
 
     # -- the whole ------------------------------------------------------------------------------------
 
@@ -182,6 +180,7 @@ class _Talk:
         self._link = link
 
     async def run(self) -> None:
+        """Speak for one pile over one connection until it breaks or the day is over."""
         reading = asyncio.create_task(self._read())
         try:
             while await self._send_all() and not self._fleet.is_over_for(self._pile):

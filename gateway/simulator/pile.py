@@ -52,12 +52,8 @@ class SimulatedPile:
         self.acknowledged = 0
         self._rng = random.Random(f"{seed}:{plan.pile_id}")
         self._set_clock_at_birth(now_ms)
-        registers = plan.registers_e4kwh or tuple(
-            self._rng.randrange(10_000, 900_000) * 10_000 for _ in plan.visits
-        )
-        self.connectors = [
-            Connector(self, no, visits, registers[no - 1]) for no, visits in enumerate(plan.visits, 1)
-        ]
+        registers = plan.registers_e4kwh or tuple(self._rng.randrange(10_000, 900_000) * 10_000 for _ in plan.visits)
+        self.connectors = [Connector(self, no, visits, registers[no - 1]) for no, visits in enumerate(plan.visits, 1)]
         self.records = RecordQueue(retry_ms=plan.retry_ms, last_retry_ms=plan.last_retry_ms)
         self._out: list[bytes] = []
         self._framer = Framer(KNOWN, _BUFFER_BYTES)
@@ -135,9 +131,7 @@ class SimulatedPile:
         if self._first_login_ms is None:
             return None
         gaps = (*self.plan.link_losses, *self.plan.power_losses)
-        edges = [
-            self._first_login_ms + edge for gap in gaps for edge in (gap.after_ms, gap.after_ms + gap.for_ms)
-        ]
+        edges = [self._first_login_ms + edge for gap in gaps for edge in (gap.after_ms, gap.after_ms + gap.for_ms)]
         return min((edge for edge in edges if edge > at_ms), default=None)
 
     @property

@@ -56,10 +56,7 @@ def cast_fleet(
         rng = random.Random(f"{seed}:script:{number}")
         is_dc = number % 3 != 0
         rows = tuple(
-            tuple(
-                _visit(number, is_dc=is_dc, rng=rng, charge_ms=charge_ms)
-                for _ in range(sessions_per_connector)
-            )
+            tuple(_visit(number, is_dc=is_dc, rng=rng, charge_ms=charge_ms) for _ in range(sessions_per_connector))
             for _ in range(2 if is_dc else 1)
         )
         profile = profile_for(faults, rng)
@@ -91,7 +88,7 @@ def site_tables(piles: int) -> str:
     parts = []
     for number in range(1, piles + 1):
         is_dc = number % 3 != 0
-        rated_kw, current = ("60", "DC") if is_dc else ("7", "AC")
+        rated_kw, current = ("120", "DC") if is_dc else ("11", "AC")
         parts.append(f'[[pile]]\nid = "{pile_id(number)}"\nstation = "simulated"\nregister_decimals = 4\n')
         parts += [
             f'[[pile.connector]]\nno = {no}\nrated_kw = "{rated_kw}"\ncurrent = "{current}"\n'

@@ -32,9 +32,7 @@ class Peer:
                         continue
                     self.events.append(event)
                     self._count += 1
-                    for command in answers(
-                        event, self._now_ms(), self._count, acknowledges=self.acknowledges
-                    ):
+                    for command in answers(event, self._now_ms(), self._count, acknowledges=self.acknowledges):
                         writer.write(link.send(command))
         except ConnectionError:
             pass

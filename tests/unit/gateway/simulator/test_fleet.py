@@ -53,19 +53,13 @@ def test_tap_sees_both_directions_of_every_link():
 
 def test_oracle_tells_the_energy_of_every_record():
     fleet, gateway = asyncio.run(live("none"))
-    told = {
-        record.serial: record.energy_e4kwh
-        for record in gateway.events
-        if isinstance(record, e.RecordReceived)
-    }
+    told = {record.serial: record.energy_e4kwh for record in gateway.events if isinstance(record, e.RecordReceived)}
     assert told == {story.transaction_id: story.energy_e4kwh for story in fleet.oracle()}
 
 
 def test_no_gateway_then_a_stop():
     async def alone():
-        fleet = Fleet(
-            cast_fleet(1, seed=1), host="127.0.0.1", port=1, seed=1, now_ms=scaled_clock(), speed=SPEED
-        )
+        fleet = Fleet(cast_fleet(1, seed=1), host="127.0.0.1", port=1, seed=1, now_ms=scaled_clock(), speed=SPEED)
         running = asyncio.create_task(fleet.run())
         await asyncio.sleep(0.05)
         fleet.stop()

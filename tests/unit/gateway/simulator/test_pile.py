@@ -18,9 +18,7 @@ CARD_VISIT = Visit(start="card", wait_ms=10_000, charge_ms=1_500_000, power_w=60
 
 
 def desk(*visits: Visit, **changes) -> DeskGateway:
-    plan = PilePlan(
-        PILE, "DC", tuple((visit,) for visit in visits), registers_e4kwh=(12_000_000,) * len(visits)
-    )
+    plan = PilePlan(PILE, "DC", tuple((visit,) for visit in visits), registers_e4kwh=(12_000_000,) * len(visits))
     return DeskGateway(SimulatedPile(dataclasses.replace(plan, **changes), 7, START_MS))
 
 
@@ -294,9 +292,7 @@ def test_wrong_clocks_show_in_the_record(fault, year):
 
 
 def test_meter_reset_starts_from_zero_and_registers_go_on():
-    plan = PilePlan(
-        PILE, "AC", ((CARD_VISIT, dataclasses.replace(CARD_VISIT, is_meter_reset=True), CARD_VISIT),)
-    )
+    plan = PilePlan(PILE, "AC", ((CARD_VISIT, dataclasses.replace(CARD_VISIT, is_meter_reset=True), CARD_VISIT),))
     one = DeskGateway(SimulatedPile(plan, 7, START_MS))
     one.run(6_000_000)
     first, second, third = one.of(e.RecordReceived)
