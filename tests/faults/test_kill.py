@@ -1,0 +1,112 @@
+"""``kill -9`` of the real daemon at random moments under load.
+
+Nothing acknowledged is missing, nothing doubled, and in the end every session is billed once.
+"""
+
+import asyncio
+import dataclasses
+import os
+import random
+from collections import Counter
+
+import pytest
+
+from gateway.simulator.fleet import Fleet
+from gateway.simulator.scripts import card_uid, cast_fleet, vin
+from tests.support.daemon import Daemon, FastClock
+from tests.support.deskgateway import START_MS
+from tests.support.operator import list_accounts
+from tests.support.site import write_config
+
+SPEED = 20
+PILES = 12
+
+
+class Siege:
+    """A daemon that is killed again and again while piles charge."""
+
+    def __init__(self, directory, seed):
+        self.rng = random.Random(seed)
+        self.seed = seed
+        self.clock = FastClock(START_MS, SPEED)
+        self.daemon = Daemon(write_config(directory, PILES), self.clock)
+        list_accounts(directory, cards=[card_uid(n + 1) for n in range(PILES)], vins=[vin(n + 1) for n in range(PILES)])
+        self.stories = []
+        self.kills = 0
+
+    async def run(self, kills):
+        await asyncio.to_thread(self.daemon.start)
+        turn = 0
+        while self.kills < kills:
+            turn += 1
+            await self.one_fleet(self.seed * 1_000 + turn, kills)
+
+    async def one_fleet(self, seed, kills):
+        """A fleet from its first car to its last acknowledgement, with kills in between."""
+        cast = cast_fleet(PILES, seed=seed, sessions_per_connector=2, charge_ms=(20_000, 90_000))
+        cast = [dataclasses.replace(one, plan=dataclasses.replace(one.plan, reconnect_ms=1_000)) for one in cast]
+        fleet = Fleet(cast, host="127.0.0.1", port=self.daemon.port, seed=seed, now_ms=self.clock.now_ms, speed=SPEED)
+        running = asyncio.create_task(fleet.run())
+        while not running.done():
+            await asyncio.wait({running}, timeout=self.rng.uniform(0.05, 1.5))
+            if self.kills < kills and not running.done():
+                await asyncio.to_thread(self.kill_and_restart, fleet)
+        await running
+        self.stories += fleet.oracle()
+        assert fleet.report().records_unacknowledged == 0
+
+    def kill_and_restart(self, fleet):
+        self.daemon.kill()
+        self.kills += 1
+        promised = {story.transaction_id for story in fleet.oracle() if story.is_acknowledged}
+        held = {row["transaction_id"] for row in self.daemon.rows("SELECT transaction_id FROM bill")}
+        kept = {row["transaction_id"] for row in self.daemon.rows("SELECT transaction_id FROM record")}
+        assert promised <= held, f"acknowledged, but no bill: {promised - held}"
+        assert promised <= kept, f"acknowledged, but no record: {promised - kept}"
+        self.daemon.start()
+        fleet.port = self.daemon.port
+
+    def check_the_end(self):
+        bills = self.daemon.bills()
+        told = {story.transaction_id: story for story in self.stories}
+        assert len(told) == len(self.stories), "two sessions with one number"
+        assert set(told) <= set(bills), f"never billed: {set(told) - set(bills)}"
+        for transaction_id, bill in bills.items():
+            if transaction_id not in told:  # authorised, and the pile never heard of it
+                assert (bill["status"], bill["energy_e4kwh"], bill["amount_fen"]) == ("void", 0, 0), bill
+        wrong = {
+            story.transaction_id: (bills[story.transaction_id]["status"], bills[story.transaction_id]["anomalies"])
+            for story in self.stories
+            if bills[story.transaction_id]["energy_e4kwh"] != story.energy_e4kwh
+            or bills[story.transaction_id]["revision"] != 1
+        }
+        assert not wrong
+        records = Counter(row["transaction_id"] for row in self.daemon.rows("SELECT transaction_id FROM record"))
+        assert set(records.values()) == {1}
+        return Counter(bills[transaction_id]["status"] for transaction_id in told)
+
+
+def besiege(directory, kills, seed):
+    print(f"seed {seed}: set PILEGATE_SEED to repeat it")
+    siege = Siege(directory, seed)
+    try:
+        asyncio.run(siege.run(kills))
+        statuses = siege.check_the_end()
+        print(f"{siege.kills} kills, {len(siege.stories)} sessions, bills {dict(statuses)}")
+        assert siege.daemon.stop() == 0
+    finally:
+        siege.daemon.close()
+    assert statuses["normal"] > len(siege.stories) // 2
+
+
+def seed_of_the_day():
+    return int(os.environ.get("PILEGATE_SEED", random.SystemRandom().randrange(1_000_000)))
+
+
+def test_ten_kills_lose_nothing(tmp_path):
+    besiege(tmp_path, 10, seed_of_the_day())
+
+
+@pytest.mark.soak
+def test_two_hundred_kills_lose_nothing(tmp_path):
+    besiege(tmp_path, 200, seed_of_the_day())
