@@ -26,9 +26,7 @@ if IS_TRACED:
 
 ROOT = Path(__file__).parent
 SOURCES = sorted(
-    path.relative_to(ROOT)
-    for package in ("protocol", "billing_core")
-    for path in (ROOT / package).rglob("*.pyx")
+    path.relative_to(ROOT) for package in ("protocol", "billing_core") for path in (ROOT / package).rglob("*.pyx")
 )
 
 

@@ -81,7 +81,8 @@ def save_card(call: Call, card_uid: str, *, logic_card: str, account_id: str, is
     return call(
         lambda connection: (
             connection.execute(
-                """INSERT INTO card VALUES (?,?,?,?) ON CONFLICT (card_uid) DO UPDATE SET logic_card = excluded.logic_card,
+                """INSERT INTO card VALUES (?,?,?,?)
+                   ON CONFLICT (card_uid) DO UPDATE SET logic_card = excluded.logic_card,
              account_id = excluded.account_id, is_frozen = excluded.is_frozen""",
                 values,
             ).rowcount

@@ -262,7 +262,8 @@ class Reader:
         What is due behind ``latest_ms`` cannot come from the schedule: the clock was set back, so it is due too.
         """
         return self.all(
-            """SELECT * FROM outbox o WHERE endpoint = ? AND state = 'pending' AND (due_at_ms <= ? OR due_at_ms > ?) AND NOT EXISTS
+            """SELECT * FROM outbox o WHERE endpoint = ? AND state = 'pending' AND (due_at_ms <= ? OR due_at_ms > ?)
+             AND NOT EXISTS
              (SELECT 1 FROM outbox e WHERE e.endpoint = o.endpoint AND e.partition = o.partition
               AND e.state = 'pending' AND e.sequence < o.sequence)
              ORDER BY due_at_ms, id LIMIT ?""",

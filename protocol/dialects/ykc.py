@@ -315,7 +315,8 @@ def to_event(
         scale: 100 for piles that carry energy and money with two decimals, else 1.
         options: deviations of the pile.
     """
-    assert wire.error is None and wire.raw is not None
+    assert wire.error is None
+    assert wire.raw is not None
     maker = _MAKERS.get(wire.type)
     return None if maker is None else maker(wire, wire.raw, at_ms, scale, options)
 

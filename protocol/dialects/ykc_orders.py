@@ -272,6 +272,7 @@ def to_command(wire: WireFrame, pile_id: str = "") -> c.PileCommand | None:
         wire: a frame without an error.
         pile_id: the pile of the link, for frames that do not name it (0x40).
     """
-    assert wire.error is None and wire.raw is not None
+    assert wire.error is None
+    assert wire.raw is not None
     reader = _READERS.get(wire.type)
     return None if reader is None else reader(wire.raw.get("pile_no", pile_id), wire.sequence, wire.raw)

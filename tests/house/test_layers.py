@@ -17,6 +17,7 @@ SOURCES = sorted(
     for path in (ROOT / package).rglob("*.py*")
     if path.suffix in (".py", ".pyx")
 )
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
 CORE_SOURCES = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in CORES]
 MAY_IMPORT = {"protocol": {"construct", "cython", "libc", "cpython"}, "billing_core": {"cython", "libc", "cpython"}}
 UNCLEAN = {"asyncio", "datetime.now", "os", "random", "secrets", "socket", "sqlite3", "threading", "time", "uuid"}
@@ -27,8 +28,12 @@ def named(paths):
 
 
 def imports(path: Path) -> set[str]:
-    pattern = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))", re.M)
-    return {a or b for a, b in pattern.findall(path.read_text(encoding="utf-8"))}
+    """Modules that a file imports; ``from package import module`` names the module."""
+    pattern = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(\w*)|c?import\s+([\w.]+))", re.M)
+    return {
+        f"{origin}.{name}" if f"{origin}.{name}" in MODULES else origin or plain
+        for origin, name, plain in pattern.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def code_tokens(path: Path):
@@ -51,7 +56,10 @@ def test_a_core_imports_itself_and_little_else(path):
 @pytest.mark.parametrize("path", named(CORE_SOURCES))
 def test_a_core_holds_no_float(path):
     for token in code_tokens(path):
-        assert token.string not in ("float", "double", "Decimal", "/", "/="), (token.string, token.start)
+        is_name_of_a_field = re.search(r'"\w+" / ', token.line)  # construct's way to name one
+        is_refusal = "isinstance(value, float)" in token.line
+        if not is_name_of_a_field and not is_refusal:
+            assert token.string not in ("float", "double", "Decimal", "/", "/="), (token.string, token.start)
         if token.type == tokenize.NUMBER:
             assert not re.search(r"^[0-9_]*\.[0-9_]*|^[0-9][0-9_]*e", token.string), (token.string, token.start)
 
@@ -60,7 +68,7 @@ def test_a_core_holds_no_float(path):
 def test_nothing_is_left_for_later(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", text)
-    assert not re.search(r"except\s*:", text)
+    assert not re.search(r"\bexcept\s*:", text), "a bare except"
 
 
 @pytest.mark.parametrize("path", named(SOURCES))
@@ -107,10 +115,10 @@ def test_only_the_clock_reads_the_clock():
 
 
 def test_import_of_the_gateway_has_no_cycles():
-    graph = {}
-    for path in SOURCES:
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        graph[name] = {target for target in imports(path) if target.split(".")[0] in ("gateway", *CORES)}
+    graph = {
+        name: {target for target in imports(path) if target.split(".")[0] in ("gateway", *CORES)}
+        for name, path in MODULES.items()
+    }
     done: set[str] = set()
 
     def visit(name, trail):
