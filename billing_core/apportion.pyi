@@ -12,6 +12,17 @@ class Segment:
     energy_factor_e4: int
     campaigns: tuple[str, ...]
     energy_e4kwh: int
+    def __init__(
+        self,
+        from_ms: int,
+        to_ms: int,
+        tariff: Tariff,
+        rate: Rate,
+        service_factor_e4: int,
+        energy_factor_e4: int,
+        campaigns: tuple[str, ...],
+        energy_e4kwh: int,
+    ) -> None: ...
     def with_energy(self, energy_e4kwh: int) -> Segment: ...
     def key(self) -> tuple[object, ...]: ...
 

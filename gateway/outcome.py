@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.commands import Command
+from protocol.commands import PileCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ class Outcome:
 
     rows: list[Row] = field(default_factory=list)
     lazy_rows: list[Row] = field(default_factory=list)
-    replies: list[Command] = field(default_factory=list)
+    replies: list[PileCommand] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     is_durable: bool = False
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from gateway.framelog import Kind
 from gateway.metrics import Metrics
 from gateway.switchboard import Switchboard
 from protocol import events
@@ -45,7 +46,7 @@ class LimitsConfig:
 class CaptureSink(Protocol):
     """Where bytes are kept as they passed."""
 
-    def append(self, at_ms: int, link_no: int, kind: str, data: bytes, protocol: str | None) -> None:
+    def append(self, at_ms: int, link_no: int, kind: Kind, data: bytes, protocol: str | None) -> None:
         """Keep one read or write, or the opening or closing of a link."""
 
 

@@ -122,8 +122,8 @@ class Sessions:
             at_ms=at_ms,
             channel=channel,
             balance_fen=command.balance_fen,
-            card_uid=command.card_uid if isinstance(command, StartCharging) else asked and asked.card_uid,
-            vin=asked and asked.vin,
+            card_uid=command.card_uid if isinstance(command, StartCharging) else asked.card_uid if asked else None,
+            vin=asked.vin if asked else None,
             account_id=None,
         )
         session = self._new(command.transaction_id, command.pile_id, command.connector, at_ms)

@@ -79,6 +79,23 @@ class CardEntry:
     logic: str = "0" * 16
 
 
+@functools.cache
+def zone_of(name: str) -> Zone:
+    """The offset table of an IANA zone from 2000 to 2100. Raises ``ValueError`` for an unknown name."""
+    try:
+        info = zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"unknown time zone {name!r}") from error
+    start_s = int(datetime.datetime(_FIRST_YEAR, 1, 1, tzinfo=datetime.UTC).timestamp())
+    stop_s = int(datetime.datetime(_LAST_YEAR, 1, 1, tzinfo=datetime.UTC).timestamp())
+    rows = [(-(2**53), _offset_s(info, start_s) * 1000)]
+    for week_s in range(start_s, stop_s, _WEEK_S):
+        if _offset_s(info, week_s) != _offset_s(info, week_s + _WEEK_S):
+            change_s = _find_change(info, week_s, week_s + _WEEK_S)
+            rows.append((change_s * 1000, _offset_s(info, change_s) * 1000))
+    return Zone(tuple(rows))
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Everything that is given and not observed.
@@ -118,23 +135,6 @@ def parse_kw(text: str) -> int:
     if not whole.isdecimal() or (places and not places.isdecimal()) or len(places) > 3 or text.endswith("."):
         raise ValueError(f"rated_kw: {text!r} is not a decimal number of kW with up to three places")
     return int(whole) * 1000 + int(places.ljust(3, "0") or 0)
-
-
-@functools.cache
-def zone_of(name: str) -> Zone:
-    """The offset table of an IANA zone from 2000 to 2100. Raises ``ValueError`` for an unknown name."""
-    try:
-        info = zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"unknown time zone {name!r}") from error
-    start_s = int(datetime.datetime(_FIRST_YEAR, 1, 1, tzinfo=datetime.UTC).timestamp())
-    stop_s = int(datetime.datetime(_LAST_YEAR, 1, 1, tzinfo=datetime.UTC).timestamp())
-    rows = [(-(2**53), _offset_s(info, start_s) * 1000)]
-    for week_s in range(start_s, stop_s, _WEEK_S):
-        if _offset_s(info, week_s) != _offset_s(info, week_s + _WEEK_S):
-            change_s = _find_change(info, week_s, week_s + _WEEK_S)
-            rows.append((change_s * 1000, _offset_s(info, change_s) * 1000))
-    return Zone(tuple(rows))
 
 
 def _offset_s(info: zoneinfo.ZoneInfo, at_s: int) -> int:

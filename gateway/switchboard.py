@@ -148,7 +148,8 @@ class Switchboard:
         if not self.watchers:
             return
         raised = [row for row in (*outcome.lazy_rows, *outcome.rows) if isinstance(row, EventRaised)]
-        for item in (*raised, *outcome.notices):
+        items: list[Notice | EventRaised] = [*raised, *outcome.notices]
+        for item in items:
             for watcher in self.watchers:
                 watcher(item)
 

@@ -33,7 +33,7 @@ cdef void _fill_tables() noexcept:
     cdef uint16_t value
     for i in range(256):
         value = <uint16_t>i
-        for k in range(8):
+        for _ in range(8):
             value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
         _TABLE[0][i] = value
     for i in range(256):
@@ -159,7 +159,7 @@ cdef class OpTable:
     cdef Py_ssize_t _read(self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into) except -1:
         cdef int i, op, width
         cdef int64_t last = 0
-        cdef Py_ssize_t count, used
+        cdef Py_ssize_t count
         cdef OpTable inner
         cdef list items
         for i in range(self.count):

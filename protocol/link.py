@@ -6,8 +6,8 @@ from typing import Protocol
 
 from protocol.commands import AnswerLogin, PileCommand
 from protocol.dialects import ykc, ykc_orders
-from protocol.dialects.ykc_frames import KNOWN
-from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, WireFrame, enclose, read_frame
+from protocol.dialects.ykc_frames import FRAMES, KNOWN
+from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, WireFrame, enclose, read_frame
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
 from protocol.transitions import LinkEvent, LinkState, after
@@ -42,7 +42,7 @@ class Link:
         cipher: Cipher | None = None,
     ) -> None:
         self.pile_id: str | None = None
-        self.protocol = ykc.NAME
+        self.protocol = NAME
         self.crc_order: str | None = None
         self.options = options
         self.state = LinkState.CONNECTED
@@ -133,7 +133,7 @@ class Link:
         Raises ``LocalProtocolError`` for what no frame can carry.
         """
         kind, raw, layout = ykc_orders.from_command(command, self.options)
-        body = (layout or ykc.FRAMES[kind][1]).write(raw)
+        body = (layout or FRAMES[kind][1]).write(raw)
         if isinstance(command, AnswerLogin) and not command.is_accepted:
             self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
         if command.reply_ref is not None:

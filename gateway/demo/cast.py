@@ -41,7 +41,7 @@ PARTS = (
 
 
 def _visit(start: str, minutes: int, **more: Any) -> Visit:
-    usual = {"wait_ms": 15_000, "power_w": 57_300, "vin": VIN, "card_uid": CARD}
+    usual: dict[str, Any] = {"wait_ms": 15_000, "power_w": 57_300, "vin": VIN, "card_uid": CARD}
     return Visit(start=start, charge_ms=minutes * MINUTE_MS, **(usual | more))
 
 

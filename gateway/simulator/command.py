@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.clock import ScaledClock
-from gateway.framelog import TextLogWriter
+from gateway.framelog import Kind, TextLogWriter
 from gateway.show import print_table, say
 from gateway.simulator.faults import PROFILES
 from gateway.simulator.fleet import Fleet, Tap
@@ -71,18 +71,13 @@ def _tap(path: Path | None) -> Iterator[Tap | None]:
     if path is None:
         yield None
         return
-    writer = TextLogWriter(path)
-    try:
-        yield _writing(writer)
-    finally:
-        writer.close()
+    with path.open("w", encoding="utf-8") as stream:
+        writer = TextLogWriter(stream)
 
+        def keep(at_ms: int, link: str, kind: Kind, data: bytes) -> None:
+            writer.append(at_ms, link, kind, data, "ykc")
 
-def _writing(writer: TextLogWriter) -> Callable[[int, str, str, bytes], None]:
-    def keep(at_ms: int, link: str, kind: str, data: bytes) -> None:
-        writer.append(at_ms, link, kind, data, "ykc")
-
-    return keep
+        yield keep
 
 
 async def _tell(fleet: Fleet) -> None:

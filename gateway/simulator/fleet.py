@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.framelog import Kind
 from gateway.simulator.charge import Story
 from gateway.simulator.faults import FaultyWire
 from gateway.simulator.pile import SimulatedPile
@@ -22,7 +23,7 @@ _SLOW_PAUSE_MS = 200
 class Tap(Protocol):
     """Somebody who keeps what passed: ``kind`` is open, up, down or close."""
 
-    def __call__(self, at_ms: int, link: str, kind: str, data: bytes, /) -> None:
+    def __call__(self, at_ms: int, link: str, kind: Kind, data: bytes, /) -> None:
         """Keep one read or write."""
 
 
@@ -150,7 +151,7 @@ class Fleet:
         """Sleep so many milliseconds of the piles' time."""
         await asyncio.sleep(pause_ms / 1_000 / self._speed)
 
-    def keep(self, link: str, kind: str, data: bytes) -> None:
+    def keep(self, link: str, kind: Kind, data: bytes) -> None:
         """Tell the tap what passed."""
         if self._tap is not None:
             self._tap(self.now_ms(), link, kind, data)
