@@ -10,7 +10,7 @@ from billing_core.apportion import Segment
 from billing_core.civil import Zone, iso_local
 from billing_core.fixed import format_e4, format_e5, format_factor, format_fen
 from billing_core.pricing import Line, Total
-from billing_core.tariff import RATE_NAMES
+from billing_core.tariff import RATE_NAMES, Tariff
 
 STATUSES = ("normal", "repaired", "provisional", "review", "void")
 
@@ -36,7 +36,7 @@ class Bill:
     total: Total
     discount_fen: int
     pile_amount_e4yuan: int | None
-    tariff_model_no: str | None
+    tariff: Tariff | None
     campaigns: tuple[str, ...]
     start_channel: str | None
     stop_code: int | None
@@ -103,7 +103,7 @@ class Bill:
             "amount": format_fen(self.total.amount_fen),
             "discount": format_fen(self.discount_fen),
             "pile_amount": _e4(self.pile_amount_e4yuan),
-            "tariff_model_no": self.tariff_model_no,
+            "tariff_model_no": self.tariff.model_no if self.tariff else None,
             "campaigns": list(self.campaigns),
             "start_channel": self.start_channel,
             "stop_reason": self._stop_reason(),

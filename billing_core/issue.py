@@ -105,7 +105,7 @@ def issue_bill(evidence: Evidence, *, revision: int) -> Bill:
         total=total,
         discount_fen=undiscounted_fen(split.lines) - total.amount_fen,
         pile_amount_e4yuan=record.amount_e4yuan if record else None,
-        tariff_model_no=findings.tariff.model_no if findings.tariff else None,
+        tariff=findings.tariff,
         campaigns=split.campaigns,
         start_channel=evidence.start_channel,
         stop_code=record.stop_code if record else None,

@@ -29,6 +29,7 @@ from gateway.metrics import Metrics
 from gateway.orders import Orders
 from gateway.outcome import EventRaised, Notice
 from gateway.pipeline import Pipeline
+from gateway.priced import refuse_edits
 from gateway.restore import restore_engine
 from gateway.routine import Routine
 from gateway.store import Store
@@ -71,6 +72,7 @@ class App:
         names = tuple(upstream.name for upstream in config.upstream)
         events = CloudEvents(config.upstream, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
         self.store = Store(config.store, endpoints=names, envelope=events)
+        refuse_edits(config.site.book, self.store.reader.priced_tariffs(), self._config_path)
         site = merged_site(config.site, self.store)
         self.engine = Engine(
             site,
@@ -203,6 +205,7 @@ class App:
         """Take up tariffs, campaigns and piles anew: from the file, then from the database."""
         if self._config_path is not None:
             fresh = load(self._config_path)
+            refuse_edits(fresh.site.book, self.store.reader.priced_tariffs(), self._config_path)
             self.config = _with_reloadable(self.config, fresh)
         self.engine.reload(merged_site(self.config.site, self.store))
         for listener in self.listeners:

@@ -145,6 +145,16 @@ class BillIssued:
 
 
 @dataclass(frozen=True, slots=True)
+class TariffPriced:
+    """A tariff of the site priced a bill; from now on it may not be edited. ``terms`` is canonical JSON."""
+
+    model_no: str
+    valid_from_ms: int
+    scope: str
+    terms: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRaised:
     """Something upstream is to be told; the writer makes one outbox row per endpoint of it.
 
@@ -192,6 +202,7 @@ Row = (
     | SampleTaken
     | RecordStored
     | BillIssued
+    | TariffPriced
     | EventRaised
     | OrderSaved
 )

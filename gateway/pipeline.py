@@ -109,14 +109,17 @@ class Pipeline:
         capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
 
     def received(self, data: bytes, at_ms: int) -> None:
-        """Bytes came in; everything they lead to happens before this returns, but what waits for a commit."""
+        """Bytes came in; everything they lead to happens before this returns, but what waits for a commit.
+
+        A read is taken whole or, behind a closing, not at all: what the capture holds was all acted upon.
+        """
+        if self._closed_because is not None:
+            return
         self._switchboard.advance(at_ms)
         self.heard_at_ms = at_ms
         self._metrics.bytes_received += len(data)
         self._capture.append(at_ms, self._link_no, "up", data, "ykc")
         for fact in self._link.receive(data, at_ms):
-            if self._closed_because is not None:
-                return
             if isinstance(fact, events.FrameRefused):
                 self._refused(fact)
             else:
@@ -125,8 +128,7 @@ class Pipeline:
     def _accepted(self, event: events.PileEvent) -> None:
         self._metrics.count_frame(type(event).__name__)
         self._refused_in_a_row = 0
-        if not self._has_room(event.at_ms):
-            return
+        self._count(event.at_ms)
         if isinstance(event, events.PileLoggedIn):
             self._login(event)
         elif self.pile_id is None:
@@ -144,7 +146,9 @@ class Pipeline:
             self._answers.is_newly_listed(event.pile_id)
         outcome = engine.on_event(event, self.address)
         if engine.piles.is_listed(event.pile_id):
-            self.pile_id = self.pile_id or event.pile_id
+            if self.pile_id is None:
+                self.pile_id = event.pile_id
+                self._link.options = engine.sessions.site.options_of(event.pile_id)
             self._log = self._log.bind(pile_id=event.pile_id)
             self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
             self._switchboard.connect(event.pile_id, self)
@@ -178,16 +182,14 @@ class Pipeline:
         if self._refused_in_a_row >= self._limits.refused_per_link_max:
             self.close("nothing but unusable frames")
 
-    def _has_room(self, at_ms: int) -> bool:
+    def _count(self, at_ms: int) -> None:
         """Count frames over ten seconds; a flood closes the link."""
         if at_ms - self._window_from_ms >= 10_000:
             self._window_from_ms = at_ms
             self._window_frames = 0
         self._window_frames += 1
-        if self._window_frames <= self._limits.frames_per_s_max * 10:
-            return True
-        self.close("more frames than a pile may send")
-        return False
+        if self._window_frames > self._limits.frames_per_s_max * 10:
+            self.close("more frames than a pile may send")
 
     # -- the way back ---------------------------------------------------------------------------------
 

@@ -50,13 +50,20 @@ class Finding:
 
 
 class _ReplayLink:
-    """One link of the log: its decoder, and our answers that the log's gateway may have given too."""
+    """One link of the log: its decoder, and our answers that the log's gateway may have given too.
 
-    def __init__(self) -> None:
+    Args:
+        must_log_in: a daemon of ours took the log and it shows the link's opening, so that frames before a login
+            were refused then and are now.
+    """
+
+    def __init__(self, *, must_log_in: bool = False) -> None:
         self.link = Link(max_buffer_bytes=1 << 16)
         self.pile_ids: set[str] = set()
         self.answers: dict[type, deque[commands.Command]] = defaultdict(lambda: deque(maxlen=_ANSWERS_KEPT_MAX))
         self.is_refused = False
+        self.must_log_in = must_log_in
+        self.held: list[events.PileEvent] = []  # an unlisted pile's login, and what came with it, until its answer
 
 
 class Replay:
@@ -109,7 +116,7 @@ class Replay:
         self._advance(line.at_ms)
         if line.kind == "open":
             self._close(line)
-            self._links[line.link] = _ReplayLink()
+            self._links[line.link] = _ReplayLink(must_log_in=line.is_own)
         elif line.kind == "close":
             self._close(line)
         else:
@@ -138,26 +145,41 @@ class Replay:
                 self._find("frame_refused", line, f"{fact.code}: {fact.detail} at byte {fact.offset}")
                 continue
             self.frames += 1
-            if link.is_refused:
-                continue
-            self._own(link, line, fact.pile_id)
-            outcome = self.engine.on_event(fact, line.link)
-            self._keep(outcome)
-            for answer in outcome.replies:
-                self._answer(link, answer)
+            if link.held or self._is_open_question(link, fact):
+                link.held.append(fact)
+            else:
+                self._take(link, line, fact)
+
+    def _is_open_question(self, link: _ReplayLink, event: events.PileEvent) -> bool:
+        """A login that only the log can decide: our own log, and a pile that may have been adopted then, or not."""
+        is_login = isinstance(event, events.PileLoggedIn)
+        return link.must_log_in and is_login and event.pile_id not in self._site.piles
+
+    def _take(self, link: _ReplayLink, line: LogLine, event: events.PileEvent) -> None:
+        if link.is_refused or not self._is_taken(link, line, event):
+            return
+        self._own(link, line, event.pile_id)
+        outcome = self.engine.on_event(event, line.link)
+        self._keep(outcome)
+        for answer in outcome.replies:
+            link.answers[type(answer)].append(answer)
+
+    def _is_taken(self, link: _ReplayLink, line: LogLine, event: events.PileEvent) -> bool:
+        """Whether the daemon that took the log took this event: from a pile that had logged in on this link."""
+        if not link.must_log_in or isinstance(event, events.PileLoggedIn):
+            return True
+        return event.pile_id in link.pile_ids and self._owner.get(event.pile_id) == line.link
 
     def _own(self, link: _ReplayLink, line: LogLine, pile_id: str) -> None:
         if self._owner.get(pile_id) == line.link:
             return
         self._owner[pile_id] = line.link
+        if not link.pile_ids:
+            link.link.options = self._site.options_of(pile_id)
         link.pile_ids.add(pile_id)
         if pile_id not in self._site.piles and pile_id not in self._told_unlisted:
             self._told_unlisted.add(pile_id)
             self._find("pile_unlisted", line, f"pile {pile_id} is not in the site file: default master data")
-
-    def _answer(self, link: _ReplayLink, answer: commands.Command) -> None:
-        """Our own answer: compared when the log holds it; until then it is only remembered."""
-        link.answers[type(answer)].append(answer)
 
     # -- gateway to pile ------------------------------------------------------------------------------
 
@@ -167,12 +189,19 @@ class Replay:
                 self._find("frame_refused", line, f"{order.code}: {order.detail} at byte {order.offset} (sent)")
                 continue
             self.frames += 1
+            if isinstance(order, commands.AnswerLogin):
+                self._decide(link, line, order)
             if isinstance(order, _ANSWERS):
                 self._compare(link, line, order)
-            if isinstance(order, commands.AnswerLogin) and not order.is_accepted:
-                link.is_refused = True
             if not isinstance(order, _ANSWERS) or isinstance(order, commands.SendTariff):
                 self._keep(self.engine.on_command(order, self._at_ms))
+
+    def _decide(self, link: _ReplayLink, line: LogLine, answer: commands.AnswerLogin) -> None:
+        """The log's gateway took a pile, or refused it and closed the link."""
+        held, link.held = link.held, []
+        link.is_refused = not answer.is_accepted
+        for event in held:
+            self._take(link, line, event)
 
     def _compare(self, link: _ReplayLink, line: LogLine, theirs: commands.Command) -> None:
         waiting = link.answers[type(theirs)]

@@ -15,7 +15,7 @@ from billing_core.bill import Bill
 from billing_core.evidence import Authorisation, Evidence
 from billing_core.issue import issue_bill, order_no
 from billing_core.session import ChargingSession
-from billing_core.tariff import TariffBook
+from billing_core.tariff import Tariff, TariffBook
 from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
 from gateway.facts import pile_facts, record_of
@@ -28,7 +28,9 @@ from gateway.outcome import (
     Outcome,
     RecordStored,
     SampleTaken,
+    TariffPriced,
 )
+from gateway.priced import Key, key_of, terms_of
 from gateway.site import Site
 from protocol.commands import AcknowledgeRecord, AuthoriseStart, StartCharging
 from protocol.events import (
@@ -72,6 +74,7 @@ class Sessions:
         self._billed_kept_max = billed_kept_max
         self._active: dict[tuple[str, int], str] = {}  # connector -> transaction that may be charging there
         self._touched: list[str] = []
+        self._priced: set[Key] = set()  # tariffs already written down as having priced a bill
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -353,6 +356,7 @@ class Sessions:
         self._tell_end(session, at_ms, outcome)
         document = bill.to_json_dict()
         outcome.rows.append(_bill_row(session, bill, document, at_ms, reason))
+        self._note_tariff(bill.tariff, outcome)
         kind = "created" if session.revision == 1 else "revised"
         outcome.rows.append(
             EventRaised(
@@ -364,6 +368,13 @@ class Sessions:
                 data=told_bill(document),
             )
         )
+
+    def _note_tariff(self, tariff: Tariff | None, outcome: Outcome) -> None:
+        """What priced a bill is written down with it, once; see gateway/priced.py."""
+        if tariff is None or key_of(tariff) in self._priced or tariff not in self.site.book.tariffs:
+            return
+        self._priced.add(key_of(tariff))
+        outcome.rows.append(TariffPriced(*key_of(tariff), terms_of(tariff)))
 
     def evidence(self, session: OpenSession, at_ms: int) -> Evidence:
         """Everything known of one transaction at ``at_ms``, as the billing core takes it."""

@@ -119,6 +119,11 @@ class Site:
         entry = self.piles.get(pile_id)
         return entry.station if entry else ""
 
+    def options_of(self, pile_id: str) -> frozenset[str]:
+        """The deviations of a pile from its dialect; none for an unknown one."""
+        entry = self.piles.get(pile_id)
+        return frozenset(entry.options) if entry else frozenset()
+
     def commissioned_ms(self, pile_id: str) -> int | None:
         """Start of the local day a pile was commissioned on, Unix ms; ``None`` when not told."""
         entry = self.piles.get(pile_id)

@@ -100,4 +100,4 @@ def read_capture(source: str, found: Iterator[Packet | LogDamage]) -> Iterator[L
             payload = b""
         link = names.get(link_no) or f"link-{link_no}"
         protocol = _PROTOCOL_NAMES.get(spoken)
-        yield _make(LogLine, (at_ns // 1_000_000, link, KINDS[code], payload, protocol, source, position))
+        yield _make(LogLine, (at_ns // 1_000_000, link, KINDS[code], payload, protocol, source, position, True))

@@ -19,6 +19,7 @@ class LogLine(NamedTuple):
         protocol: what the log says the link speaks, ``None`` when it does not say.
         source: the file's name.
         position: byte offset within the file, decompressed, of the line or packet.
+        is_own: whether a daemon of ours wrote it, so that the link's whole story is here and by our rules.
     """
 
     at_ms: int
@@ -28,6 +29,7 @@ class LogLine(NamedTuple):
     protocol: str | None
     source: str
     position: int
+    is_own: bool = False
 
 
 class LogDamage(NamedTuple):

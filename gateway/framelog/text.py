@@ -68,7 +68,7 @@ def read_text(source: str, chunks: Iterable[bytes]) -> Iterator[LogLine | LogDam
             protocol = entry.get("protocol")
             if protocol is not None and not isinstance(protocol, str):
                 raise ValueError("protocol is not a text")
-            yield _make(LogLine, (instant_ms(entry["at"]), link, kind, data, protocol, source, position))
+            yield _make(LogLine, (instant_ms(entry["at"]), link, kind, data, protocol, source, position, False))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if line.strip():
                 yield LogDamage(source, position, f"line {number}: {_reason(line, error)}")

@@ -65,6 +65,10 @@ class Reader:
         """Piles that were adopted into the database."""
         return self.all("SELECT * FROM pile WHERE adopted_at_ms IS NOT NULL ORDER BY pile_id")
 
+    def priced_tariffs(self) -> Rows:
+        """Tariffs that priced a bill, with their terms as canonical JSON."""
+        return self.all("SELECT * FROM priced_tariff")
+
     def unknown_piles(self) -> Rows:
         """Piles that were refused and may be adopted, newest first."""
         return self.all("SELECT * FROM unknown_pile ORDER BY last_seen_at_ms DESC")

@@ -93,8 +93,8 @@ CREATE TABLE idempotency (
     key TEXT PRIMARY KEY, request_hash TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
     created_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE priced_tariff (
-    model_no TEXT NOT NULL, valid_from_ms INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (model_no, valid_from_ms)) STRICT, WITHOUT ROWID
+    model_no TEXT NOT NULL, valid_from_ms INTEGER NOT NULL, scope TEXT NOT NULL, terms TEXT NOT NULL,
+    PRIMARY KEY (model_no, valid_from_ms, scope)) STRICT, WITHOUT ROWID
 """
 
 

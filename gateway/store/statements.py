@@ -60,6 +60,7 @@ class RowWriter:
             o.SessionSaved: self._session,
             o.RecordStored: self._record,
             o.BillIssued: self._bill,
+            o.TariffPriced: self._tariff_priced,
             o.EventRaised: self._event,
             o.OrderSaved: self._order,
             o.PileSeen: self._pile,
@@ -111,6 +112,10 @@ class RowWriter:
                 r.body,
             ),
         )
+
+    def _tariff_priced(self, r: o.TariffPriced) -> None:
+        values = (r.model_no, r.valid_from_ms, r.scope, r.terms)
+        self._connection.execute("INSERT OR IGNORE INTO priced_tariff VALUES (?,?,?,?)", values)
 
     def _bill(self, r: o.BillIssued) -> None:
         execute = self._connection.execute
