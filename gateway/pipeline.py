@@ -23,7 +23,7 @@ class LimitsConfig:
     """What one link and one address may use.
 
     Attributes:
-        buffer_bytes_max: undecoded bytes a link may hold.
+        buffer_bytes_max: undecoded bytes a link may hold, and what it may send before its first good frame.
         frames_per_s_max: above this a link is closed as a flood; counted over ten seconds.
         idle_timeout_ms: a link that says nothing for this long is closed.
         login_grace_ms: a link without a valid login after this long is closed.
@@ -104,6 +104,8 @@ class Pipeline:
         self._closed_because: str | None = None
         self._speaks_for: set[str] = set()
         self._refused_in_a_row = 0
+        self._is_recognised = False
+        self._unrecognised_bytes = 0
         self._window_from_ms = self.opened_at_ms
         self._window_frames = 0
         capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
@@ -124,6 +126,18 @@ class Pipeline:
                 self._refused(fact)
             else:
                 self._accepted(fact)
+        self._recognise(len(data))
+
+    def _recognise(self, size_bytes: int) -> None:
+        """A link shows by its first bytes which protocol it speaks, or is closed."""
+        if self._is_recognised:
+            return
+        self._is_recognised = self._link.is_recognised
+        self._unrecognised_bytes += size_bytes
+        if self._is_recognised:
+            self._log.info("protocol_detected", protocol=self._link.protocol, crc=self._link.crc_order)
+        elif self._unrecognised_bytes > self._limits.buffer_bytes_max:
+            self.close("no protocol known here")
 
     def _accepted(self, event: events.PileEvent) -> None:
         self._metrics.count_frame(type(event).__name__)

@@ -60,6 +60,14 @@ class Link:
         return self.state is LinkState.LOGGED_IN
 
     @property
+    def is_recognised(self) -> bool:
+        """Whether a whole frame with a right checksum has shown that the protocol is ours.
+
+        The start byte alone decides nothing: IEC 104 and its relatives begin with 0x68 too.
+        """
+        return self.crc_order is not None
+
+    @property
     def buffered_bytes(self) -> int:
         """Undecoded bytes that wait for more."""
         return self._up.buffered_bytes
