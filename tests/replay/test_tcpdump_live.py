@@ -1,34 +1,25 @@
-"""A conversation on loopback, captured by the real tcpdump."""
+"""Conversations on loopback, captured by the real tcpdump."""
 
-import shutil
+import asyncio
+import json
+import random
 import socket
-import subprocess
 import threading
-import time
 
-import pytest
-
+from gateway.clock import Clock
+from gateway.config import load
 from gateway.framelog import read_log
+from gateway.replay import Replay
+from gateway.simulator.fleet import Fleet
+from gateway.simulator.scripts import card_uid, cast_fleet, vin
+from tests.support.daemon import Daemon
+from tests.support.operator import list_accounts
+from tests.support.site import write_config
+from tests.support.tcpdump import lines_upto_close, tcpdump
 from tests.support.wire import frame, heartbeat, login
 
 PILE = "55031412782305"
-DEADLINE_S = 20
-
-
-def _start_tcpdump(path, port):
-    """tcpdump once it listens; skips when it is missing or may not capture."""
-    if shutil.which("tcpdump") is None:
-        pytest.skip("tcpdump: not run, it is not installed")
-    command = ["tcpdump", "-i", "lo", "--immediate-mode", "-U", "-w", str(path), "tcp", "port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    said = ""
-    for line in process.stderr:
-        said = line.strip()
-        if "listening on" in line:
-            return process
-    process.wait()
-    process.stderr.close()
-    pytest.skip(f"tcpdump: not run, it may not capture here ({said})")
+PILES = 4
 
 
 def _answer(server):
@@ -39,23 +30,11 @@ def _answer(server):
             link.sendall(frame(0x04, bytes.fromhex(PILE) + b"\x01\x00"))
 
 
-def _lines_upto_close(path):
-    """The capture's lines once it holds the closing of the link; tcpdump writes a moment later."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        lines = list(read_log(path))
-        if lines and getattr(lines[-1], "kind", "") == "close":
-            return lines
-        time.sleep(0.02)
-    raise AssertionError(f"the capture never held the closing of the link: {lines}")
-
-
 def test_a_conversation_captured_by_tcpdump_is_put_together(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         path = tmp_path / "lo.pcap"
-        process = _start_tcpdump(path, port)
-        try:
+        with tcpdump(path, port):
             thread = threading.Thread(target=_answer, args=(server,))
             thread.start()
             with socket.create_connection(("127.0.0.1", port)) as pile:
@@ -64,13 +43,48 @@ def test_a_conversation_captured_by_tcpdump_is_put_together(tmp_path):
                     pile.sendall(part)
                     pile.recv(4096)
             thread.join()
-            lines = _lines_upto_close(path)
-        finally:
-            process.terminate()
-            process.wait()
-            process.stderr.close()
+            lines = lines_upto_close(path)
     assert {line.link for line in lines} == {name}
     assert lines[0].kind == "open"
     assert b"".join(line.data for line in lines if line.kind == "up") == login(PILE) + heartbeat(PILE)
     assert [line.kind for line in lines].count("down") == 3
     assert list(read_log(path, pile_ports=[port])) == lines
+
+
+def _charge(port):
+    """A fleet's short day on the wall clock; returns how many links it opened, and its stories."""
+    seed = random.SystemRandom().randrange(1_000_000)
+    cast = cast_fleet(PILES, seed=seed, charge_ms=(2_000, 4_000))
+    fleet = Fleet(cast, host="127.0.0.1", port=port, seed=seed, now_ms=Clock().now_ms)
+    asyncio.run(asyncio.wait_for(fleet.run(), 60))
+    return fleet.report().links_opened, fleet.oracle()
+
+
+def _money(bill):
+    return {key: bill[key] for key in ("status", "energy_kwh", "lines", "amount", "pile_amount", "vin", "card_uid")}
+
+
+def test_a_day_of_the_daemon_captured_by_tcpdump_gives_its_bills(tmp_path):
+    numbers = range(1, PILES + 1)
+    config = write_config(tmp_path, PILES)
+    list_accounts(tmp_path, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
+    daemon = Daemon(config)
+    path = tmp_path / "lo.pcap"
+    try:
+        daemon.start()
+        with tcpdump(path, daemon.port):
+            links, stories = _charge(daemon.port)
+            lines = lines_upto_close(path, links)
+        assert daemon.stop() == 0
+    finally:
+        daemon.close()
+    live = {key: _money(bill["document"]) for key, bill in daemon.bills().items()}
+    findings = []
+    told = load(config)
+    replay = Replay(told.site, told.session, silence_ms_max=told.presence.silence_ms_max, on_finding=findings.append)
+    replay.run(lines)
+    replayed = {bill.transaction_id: _money(json.loads(bill.body)) for bill in replay.bills()}
+    assert findings == []
+    assert replayed == live
+    assert {story.transaction_id for story in stories} == set(live)
+    assert {bill["status"] for bill in live.values()} == {"normal"}
