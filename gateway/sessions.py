@@ -314,7 +314,7 @@ class Sessions:
         session = self.find(key)
         if session is None:
             session = self._new(key, event.pile_id, event.connector, event.at_ms)
-            session.is_card_known = self._is_card_known(event)
+        session.is_card_known = session.is_card_known or self._is_card_known(event)
         if any(known.content_hash == record.content_hash for known in session.records):
             return outcome
         self._end_by_record(session, event.at_ms)
