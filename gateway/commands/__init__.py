@@ -1,0 +1,30 @@
+"""The commands of ``pilegate``, one file per group.
+
+A new group is a file here and a line in ``COMMANDS``; its commands take the database by ``common.db_option``.
+"""
+
+from __future__ import annotations
+
+import click
+
+from gateway.commands import accounts, backups, bills, daemon, frames, outbox, piles, tokens, trials
+
+COMMANDS: tuple[click.Command, ...] = (
+    daemon.run,
+    daemon.check,
+    daemon.systemd,
+    frames.replay,
+    frames.decode,
+    frames.states,
+    trials.demo,
+    trials.simulate,
+    trials.listen,
+    bills.bills,
+    bills.bill,
+    piles.pile,
+    accounts.account,
+    tokens.token,
+    outbox.outbox,
+    backups.backup,
+    backups.restore,
+)

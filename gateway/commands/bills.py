@@ -1,0 +1,125 @@
+"""Looking at bills."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from billing_core.fixed import format_e4, format_fen
+from gateway.commands.common import db_option, reading
+from gateway.show import print_table, say
+from gateway.site import instant_of
+
+
+@click.command()
+@db_option
+@click.option("--status", default=None, help="normal, repaired, provisional, review or void.")
+@click.option("--since", default=None, metavar="TIME", help="Made at or after this time (ISO 8601 with offset).")
+@click.option("--until", default=None, metavar="TIME", help="Made before this time.")
+@click.option("--pile", default=None, help="Of one pile.")
+@click.option("--anomaly", default=None, help="Holding this anomaly code.")
+@click.option("--limit", default=100, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One bill a line, as JSON.")
+def bills(
+    config_path: Path | None,
+    db_path: Path | None,
+    status: str | None,
+    since: str | None,
+    until: str | None,
+    pile: str | None,
+    anomaly: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List bills, newest first."""
+    with reading(config_path, db_path) as (reader, _):
+        rows = reader.bills(
+            status=status,
+            pile_id=pile,
+            anomaly=anomaly,
+            since_ms=instant_of(since) if since else None,
+            until_ms=instant_of(until) if until else None,
+            limit=limit,
+        )
+    if as_json:
+        for row in rows:
+            click.echo(row["body"])
+        return
+    table = [
+        (
+            row["transaction_id"],
+            row["revision"],
+            row["status"],
+            json.loads(row["body"])["ended_at"] or "",
+            format_e4(row["energy_e4kwh"]),
+            format_fen(row["amount_fen"]),
+            ", ".join(json.loads(row["anomalies"])),
+        )
+        for row in rows
+    ]
+    print_table(("transaction", "rev", "status", "ended", "kWh", "yuan", "anomalies"), table)
+
+
+@click.command()
+@db_option
+@click.argument("transaction")
+@click.option("--explain", is_flag=True, help="The two sentences, then every step with its numbers.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def bill(config_path: Path | None, db_path: Path | None, transaction: str, explain: bool, as_json: bool) -> None:
+    """Show one bill."""
+    with reading(config_path, db_path) as (reader, _):
+        rows = reader.revisions(transaction)
+    if not rows:
+        say(f"pilegate: no bill of transaction {transaction}")
+        sys.exit(3)
+    if as_json:
+        click.echo(rows[-1]["body"])
+        return
+    document = json.loads(rows[-1]["body"])
+    if explain:
+        for language in ("en", "zh"):
+            click.echo(" ".join(document["explanation"][language]))
+        click.echo()
+    _show_bill(document)
+    if explain:
+        _show_steps(document, rows)
+
+
+def _show_bill(document: dict[str, Any]) -> None:
+    for key in ("transaction_id", "order_no", "pile_id", "connector", "status", "revision", "started_at", "ended_at"):
+        click.echo(f"{key:<16}{document[key]}")
+    click.echo(f"{'energy_kwh':<16}{document['energy_kwh']}")
+    rows = [
+        (
+            line["rate"],
+            line["energy_kwh"],
+            line["energy_price"],
+            line["service_price"],
+            line["service_factor"],
+            line["energy_fee"],
+            line["service_fee"],
+        )
+        for line in document["lines"]
+    ]
+    print_table(("rate", "kWh", "energy price", "service price", "factor", "energy fee", "service fee"), rows)
+    click.echo(
+        f"energy fee {document['energy_fee']} + service fee {document['service_fee']} = {document['amount']} yuan"
+        f" (discount {document['discount']}, the charger said {document['pile_amount']})"
+    )
+
+
+def _show_steps(document: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    basis = document["basis"]
+    click.echo()
+    click.echo(f"energy from {basis['energy']}, times from {basis['time']}, split from {basis['split']};")
+    click.echo(f"confidence {document['confidence_percent']} %, tariff {document['tariff_model_no']}")
+    for anomaly in document["anomalies"]:
+        click.echo(f"{anomaly['severity']:<9}{anomaly['code']}: {anomaly['detail']['en']} {anomaly['detail']['zh']}")
+    for segment in document["segments"] or ():
+        click.echo(f"{segment['from']} – {segment['to']}  {segment['rate']:<12}{segment['energy_kwh']} kWh")
+    for row in rows:
+        click.echo(f"revision {row['revision']}: {row['status']}, {row['reason']}, by {row['actor']}")

@@ -1,0 +1,103 @@
+"""Piles and receivers that do not exist: the demo, simulated piles, a receiver of events."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+import uvloop
+
+from gateway.logs import LogConfig, set_up
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Stay up afterwards, for a look around.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Where database and capture go; a fresh directory under the temporary files by default.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the simulated piles.")
+def demo(keep: bool, directory: Path | None, seed: int) -> None:
+    """Run the daemon on loopback with simulated piles that charge, break and recover; print the bills."""
+    from gateway.demo import run_demo
+
+    set_up(LogConfig(level="error"))
+    sys.exit(uvloop.run(run_demo(directory=directory, seed=seed, keep=keep)))
+
+
+@click.command()
+@click.option("--piles", default=10, show_default=True, help="How many piles.")
+@click.option("--connect", default="127.0.0.1:8767", show_default=True, metavar="HOST:PORT", help="The gateway.")
+@click.option("--seed", default=1, show_default=True, help="Equal seeds tell equal stories.")
+@click.option(
+    "--faults",
+    default="none",
+    show_default=True,
+    metavar="PROFILE",
+    help="What goes wrong; --list-faults names the profiles.",
+)
+@click.option("--list-faults", is_flag=True, help="Name the fault profiles and leave.")
+@click.option("--sessions", "sessions_per_connector", default=1, show_default=True, help="Sessions per connector.")
+@click.option("--speed", default=1, show_default=True, help="How many times as fast as the wall the piles live.")
+@click.option(
+    "--capture",
+    "capture_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write what the piles sent and heard as a text log.",
+)
+def simulate(
+    piles: int,
+    connect: str,
+    seed: int,
+    faults: str,
+    list_faults: bool,
+    sessions_per_connector: int,
+    speed: int,
+    capture_path: Path | None,
+) -> None:
+    """Simulated piles over real TCP, deterministic by seed."""
+    from gateway.simulator.command import list_profiles, run_simulation
+
+    set_up(LogConfig(level="warning"))
+    if list_faults:
+        list_profiles()
+        return
+    host, _, port = connect.rpartition(":")
+    if not host or not port.isdecimal():
+        raise click.BadParameter(f"{connect!r} is not HOST:PORT", param_hint="--connect")
+    sys.exit(
+        uvloop.run(
+            run_simulation(
+                host=host,
+                port=int(port),
+                piles=piles,
+                seed=seed,
+                faults=faults,
+                sessions_per_connector=sessions_per_connector,
+                speed=speed,
+                capture_path=capture_path,
+            )
+        )
+    )
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=9000, show_default=True, help="0 takes a free port.")
+@click.option(
+    "--secret",
+    envvar="PILEGATE_LISTEN_SECRET",
+    default=None,
+    help="whsec_… of the sender; without it nothing is verified.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One event a line, as JSON.")
+def listen(host: str, port: int, secret: str | None, as_json: bool) -> None:
+    """A small receiver of events: verifies signatures and prints what comes."""
+    from gateway.listen import run_listener
+
+    sys.exit(asyncio.run(run_listener(host=host, port=port, secret=secret, as_json=as_json)))
