@@ -71,7 +71,8 @@ class App:
         config = self.config
         names = tuple(upstream.name for upstream in config.upstream)
         events = CloudEvents(config.upstream, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
-        self.store = Store(config.store, endpoints=names, envelope=events)
+        self.capture = self._open_capture()
+        self.store = Store(config.store, endpoints=names, envelope=events, before_commit=self.capture.flush)
         refuse_edits(config.site.book, self.store.reader.priced_tariffs(), self._config_path)
         site = merged_site(config.site, self.store)
         self.engine = Engine(
@@ -89,7 +90,6 @@ class App:
         self.orders = Orders(self.switchboard, numbers, self.metrics, speed=speed)
         self.routine = Routine(self.switchboard, self.orders, config.routine)
         self.authoriser = Authoriser(self.switchboard, numbers, self.store.reader)
-        self.capture = CaptureWriter(config.capture) if config.capture.is_enabled else NoCapture()
         self.forwarder = Forwarder(
             [
                 Drain(each.name, WebhookSender(each, self.clock), each.drain, self.store, self.clock, self.metrics)
@@ -104,6 +104,11 @@ class App:
         self.forwarder.start()
         gc.freeze()
         log.info("daemon_started", version=__version__, ports=self.ports, api_port=self.api_port)
+
+    def _open_capture(self) -> CaptureWriter | NoCapture:
+        if not self.config.capture.is_enabled:
+            return NoCapture()
+        return CaptureWriter(self.config.capture, lambda text: log.error("capture_troubled", reason=text))
 
     def _is_taken(self, transaction_id: str) -> bool:
         return self.engine.sessions.find(transaction_id) is not None or self.store.reader.has_order(transaction_id)
@@ -181,6 +186,7 @@ class App:
             "sessions": ("Sessions without a bill", lambda: len(sessions.running())),
             "piles_online": ("Piles online", lambda: len(self.switchboard.speakers)),
             "owed_answers": ("Answers that wait for a commit", lambda: self.switchboard.owed),
+            "capture_lost_bytes": ("Captured bytes that the disk did not take", lambda: self.capture.lost_bytes),
             "queued_rows": ("Rows that wait for the writer", lambda: self.store.writer.queued_rows),
             "clock_ahead_ms": ("How far the clock stands ahead of the wall clock", self.clock.ahead_ms),
         }

@@ -22,6 +22,7 @@ _BLOCK_BYTES = 256 << 10
 _NAME = "pilegate-%Y%m%dT%H%M%S"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
+_FLUSH_WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ class NoCapture:
     def append(self, at_ms: int, link_no: int, kind: Kind, data: bytes, protocol: str | None = None) -> None:
         """Do nothing."""
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         """Do nothing."""
+        return True
 
     def close(self) -> None:
         """Do nothing."""
@@ -97,6 +99,7 @@ class CaptureWriter:
         self._is_closing = False
         self._is_ended = False
         self._is_overflowing = False
+        self._is_hanging = False
         self._file = _File(Path(config.directory), config)
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
@@ -130,12 +133,23 @@ class CaptureWriter:
         if is_full:
             self._wake.set()
 
-    def flush(self) -> None:
-        """Wait until everything appended so far is in the file, or counted as lost. Not for an event loop."""
+    def flush(self) -> bool:
+        """Wait until all that was appended is handed to the operating system, or counted as lost.
+
+        Whoever makes something durable that rests on captured bytes calls this first, from its own thread, never
+        from an event loop. A disk that hangs costs a second, not the caller: False, and told once.
+        """
         with self._written:
-            upto = self._taken_blocks + 1
+            upto = self._taken_blocks + bool(self._block.records or self._block.links)
+            if self._written_blocks >= upto:
+                return True
             self._wake.set()
-            self._written.wait_for(lambda: self._written_blocks >= upto or self._is_ended)
+            is_written = self._written.wait_for(lambda: self._written_blocks >= upto or self._is_ended, _FLUSH_WAIT_S)
+            is_news = is_written == self._is_hanging
+            self._is_hanging = not is_written
+        if is_news:
+            self._tell("capture: keeps up again" if is_written else "capture: the disk hangs; nobody waits for it")
+        return is_written
 
     def close(self) -> None:
         """Write what is left and end the thread; may be called twice."""

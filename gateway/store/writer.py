@@ -74,16 +74,24 @@ class Writer:
         config: where and how.
         endpoints: names of the upstreams.
         envelope: makes the body of an event for an endpoint.
+        before_commit: called in the writing thread before each COMMIT: what the rows rest on is kept first.
 
     Raises ``StoreError`` when the database cannot be opened.
     """
 
-    def __init__(self, config: StoreConfig, endpoints: tuple[str, ...], envelope: Envelope) -> None:
+    def __init__(
+        self,
+        config: StoreConfig,
+        endpoints: tuple[str, ...],
+        envelope: Envelope,
+        before_commit: Callable[[], object] | None = None,
+    ) -> None:
         self.queued_rows = 0
         self.commits = 0
         self.failures = 0
         self.is_failing = False
         self._config = config
+        self._before_commit = before_commit
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._telemetry: list[Row] = []
         self._lock = threading.Lock()
@@ -190,6 +198,8 @@ class Writer:
             for row in item.rows:
                 self._rows.write(row)
             results.append(item.work(self._connection) if item.work else None)
+        if self._before_commit is not None:
+            self._before_commit()
         self._connection.execute("COMMIT")
         self.commits += 1
         return results

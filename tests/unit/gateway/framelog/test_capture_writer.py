@@ -181,9 +181,41 @@ def test_the_queue_is_bounded(make, tmp_path):
     assert len(told) == 2
 
 
+def test_flush_does_not_wait_when_nothing_is_left(make, monkeypatch):
+    writer = make(flush_ms=60_000)
+    writer.append(AT_MS, 1, "up", b"a", None)
+    assert writer.flush()
+    monkeypatch.setattr("gateway.framelog.capture_writer._FLUSH_WAIT_S", 0)
+    assert writer.flush()
+
+
+def test_a_disk_that_hangs_is_told_and_waited_for_only_so_long(make, tmp_path, monkeypatch):
+    told = []
+    hanging = threading.Event()
+    real = os.write
+
+    def write(fd, data):
+        assert hanging.wait(30)
+        return real(fd, data)
+
+    monkeypatch.setattr("gateway.framelog.capture_writer.os.write", write)
+    monkeypatch.setattr("gateway.framelog.capture_writer._FLUSH_WAIT_S", 0.01)
+    writer = make(told.append, flush_ms=60_000)
+    writer.append(AT_MS, 1, "up", b"a", None)
+    assert [writer.flush(), writer.flush()] == [False, False]
+    assert told == ["capture: the disk hangs; nobody waits for it"]
+    monkeypatch.setattr("gateway.framelog.capture_writer._FLUSH_WAIT_S", 30)
+    hanging.set()
+    assert writer.flush()
+    writer.append(AT_MS, 1, "up", b"b", None)
+    assert writer.flush()
+    assert told[1:] == ["capture: keeps up again"]
+    assert [line.data for line in _lines(tmp_path / "c")] == [b"a", b"b"]
+
+
 def test_no_capture_keeps_nothing():
     nothing = NoCapture()
     nothing.append(AT_MS, 1, "up", b"a", None)
-    nothing.flush()
+    assert nothing.flush()
     nothing.close()
     assert nothing.lost_bytes == 0
