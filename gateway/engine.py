@@ -204,4 +204,5 @@ class Engine:
             prices_e5=command.tariff.prices_e5,
             slots=command.tariff.slots,
         )
-        learned[command.pile_id] = TariffBook((*(former.tariffs if former else ()), tariff), ())
+        earlier = [each for each in former.tariffs if each.valid_from_ms != at_ms] if former else []
+        learned[command.pile_id] = TariffBook((*earlier, tariff), ())
