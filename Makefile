@@ -35,6 +35,7 @@ demo: $(STAMP)
 	@$(BIN)/pilegate demo
 
 test: $(STAMP)
+	@tests/support/tools.sh $(VENV)/.tools-tried
 	@$(BIN)/python -m pytest
 
 soak: $(STAMP)
