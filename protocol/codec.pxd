@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
 cdef uint16_t crc16(const uint8_t* data, Py_ssize_t size) noexcept nogil
+cdef uint8_t sum8(const uint8_t* data, Py_ssize_t size) noexcept nogil
 
 
 cdef class OpTable:
@@ -13,8 +14,10 @@ cdef class OpTable:
     # Reads the leading integer fields of a body into slots, one per field, without making a Python object;
     # a field that is no integer gets its offset in the body. Returns the bytes used, -1 when the body is short.
     cdef Py_ssize_t read_slots(self, const uint8_t* body, Py_ssize_t size, int64_t* slots) except? -1
-    cpdef dict read(self, bytes body)
-    cdef Py_ssize_t _read(self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into) except -1
-    cpdef bytes write(self, object raw)
-    cdef int _write(self, object raw, bytearray out) except -1
+    cpdef dict read(self, bytes body, Py_ssize_t least=*)
+    cdef Py_ssize_t _read(
+        self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into, Py_ssize_t least
+    ) except -1
+    cpdef bytes write(self, object raw, Py_ssize_t least=*)
+    cdef int _write(self, object raw, bytearray out, Py_ssize_t least) except -1
     cdef int _write_one(self, int i, object raw, object value, bytearray out) except -1

@@ -1,4 +1,4 @@
-"""Runs op tables both ways, and the checksum that YKC frames carry.
+"""Runs op tables both ways, and the checksums that frames carry.
 
 A table is what ``layout.py`` flattened from a declaration: one row per field. Integers of up to seven bytes fit an
 int64 slot; identifiers and text are taken as they stand.
@@ -6,7 +6,7 @@ int64 slot; identifiers and text are taken as they stand.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from protocol.errors import FieldError, LocalProtocolError
 
@@ -15,13 +15,15 @@ DEF_MAX_FIELDS = 64
 cdef enum:
     UINT = 0
     UINT_BE = 1
-    HEX = 2
-    BYTES = 3
-    GROUP = 4
-    GROUP_COUNTED = 5
-    GROUP_GREEDY = 6
-    BYTES_COUNTED = 7
-    REST_HEX = 8
+    SINT = 2
+    UINT_WIDE = 3
+    HEX = 4
+    BYTES = 5
+    GROUP = 6
+    GROUP_COUNTED = 7
+    GROUP_GREEDY = 8
+    BYTES_COUNTED = 9
+    REST_HEX = 10
 
 cdef uint16_t _TABLE[8][256]
 cdef const char* _DIGITS = b"0123456789ABCDEF"
@@ -75,6 +77,23 @@ def checksum(bytes data not None):
     return crc16(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
+# The sum is kept in one byte on purpose.
+@cython.overflowcheck(False)
+cdef uint8_t sum8(const uint8_t* data, Py_ssize_t size) noexcept nogil:
+    """The low eight bits of the sum of all bytes."""
+    cdef uint8_t total = 0
+    cdef Py_ssize_t i
+    # hot: size bounds every read
+    for i in range(size):
+        total += data[i]
+    return total
+
+
+def byte_sum(bytes data not None):
+    """The low eight bits of the sum of ``data``."""
+    return sum8(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+
 # At most seven bytes: 56 bits.
 @cython.overflowcheck(False)
 cdef inline int64_t _little(const uint8_t* at, int width) noexcept nogil:
@@ -95,6 +114,23 @@ cdef inline int64_t _big(const uint8_t* at, int width) noexcept nogil:
     return value
 
 
+# At most seven bytes; the sign bit is the highest of the last one.
+@cython.overflowcheck(False)
+cdef inline int64_t _signed(const uint8_t* at, int width) noexcept nogil:
+    cdef int64_t value = _little(at, width)
+    return value - (<int64_t>1 << (8 * width)) if at[width - 1] & 0x80 else value
+
+
+# Eight bytes fill an unsigned slot exactly.
+@cython.overflowcheck(False)
+cdef inline uint64_t _wide(const uint8_t* at) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(7, -1, -1):
+        value = (value << 8) | at[i]
+    return value
+
+
 cdef str _hex(const uint8_t* at, Py_ssize_t size):
     cdef bytes text = PyBytes_FromStringAndSize(NULL, 2 * size)
     cdef char* out = PyBytes_AS_STRING(text)
@@ -103,6 +139,15 @@ cdef str _hex(const uint8_t* at, Py_ssize_t size):
         out[2 * i] = _DIGITS[at[i] >> 4]
         out[2 * i + 1] = _DIGITS[at[i] & 15]
     return text.decode("ascii")
+
+
+cdef bint _ends_at(tuple names, int first, object raw) except -1:
+    """Whether no field from ``first`` on is given."""
+    cdef int i
+    for i in range(first, len(names)):
+        if names[i] in raw:
+            return False
+    return True
 
 
 cdef class OpTable:
@@ -121,7 +166,8 @@ cdef class OpTable:
         for i in range(self.count):
             self._ops[i] = rows[i][1]
             self._widths[i] = rows[i][2]
-            assert self._ops[i] > UINT_BE or 1 <= self._widths[i] <= 7, "an int64 slot holds seven bytes"
+            assert self._ops[i] > SINT or 1 <= self._widths[i] <= 7, "an int64 slot holds seven bytes"
+            assert self._ops[i] != UINT_WIDE or self._widths[i] == 8
 
     cdef Py_ssize_t read_slots(self, const uint8_t* body, Py_ssize_t size, int64_t* slots) except? -1:
         cdef Py_ssize_t at = 0
@@ -138,25 +184,33 @@ cdef class OpTable:
                 slots[i] = _little(body + at, width)
             elif op == UINT_BE:
                 slots[i] = _big(body + at, width)
+            elif op == SINT:
+                slots[i] = _signed(body + at, width)
             else:
                 slots[i] = at
             at += width
         return at
 
-    cpdef dict read(self, bytes body):
+    cpdef dict read(self, bytes body, Py_ssize_t least=-1):
         """Raw values of a body, in the order of its fields; surplus bytes under ``trailing_hex``.
+
+        Args:
+            least: fields that begin behind this byte may be missing, for layouts that grew from version to version:
+                the body is read as far as whole fields go. -1: none may.
 
         Raises ``FieldError`` naming the first field that the body is too short for.
         """
         cdef dict into = {}
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
-        cdef Py_ssize_t at = self._read(data, size, 0, into)
+        cdef Py_ssize_t at = self._read(data, size, 0, into, least)
         if at < size:
             into["trailing_hex"] = _hex(data + at, size - at)
         return into
 
-    cdef Py_ssize_t _read(self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into) except -1:
+    cdef Py_ssize_t _read(
+        self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into, Py_ssize_t least
+    ) except -1:
         cdef int i, op, width
         cdef int64_t last = 0
         cdef Py_ssize_t count
@@ -168,6 +222,8 @@ cdef class OpTable:
             name = self.names[i]
             if op <= BYTES:
                 if at + width > size:
+                    if 0 <= least <= at:
+                        return at
                     raise FieldError(
                         "length",
                         f"the body ends at byte {size}, the field {name} needs bytes {at} to {at + width}",
@@ -180,6 +236,11 @@ cdef class OpTable:
                 elif op == UINT_BE:
                     last = _big(body + at, width)
                     into[name] = last
+                elif op == SINT:
+                    last = _signed(body + at, width)
+                    into[name] = last
+                elif op == UINT_WIDE:
+                    into[name] = _wide(body + at)
                 elif op == HEX:
                     into[name] = _hex(body + at, width)
                 else:
@@ -194,13 +255,15 @@ cdef class OpTable:
                 at += last
             else:
                 inner = <OpTable>self._inner[i]
+                if op == GROUP and 0 <= least <= at and at + width * inner.fixed_size() > size:
+                    return at
                 items = []
                 count = width if op == GROUP else last
                 while (op == GROUP_GREEDY and at + inner.fixed_size() <= size) or (
                     op != GROUP_GREEDY and len(items) < count
                 ):
                     item = {}
-                    at = inner._read(body, size, at, item)
+                    at = inner._read(body, size, at, item, -1)
                     items.append(item)
                 into[name] = items
         return at
@@ -214,23 +277,28 @@ cdef class OpTable:
                 total += self._widths[i]
         return total
 
-    cpdef bytes write(self, object raw):
+    cpdef bytes write(self, object raw, Py_ssize_t least=-1):
         """The body of raw values, ``trailing_hex`` behind it when given.
+
+        Args:
+            least: the body may end before any field that begins behind this byte and is not given. -1: it may not.
 
         Raises ``LocalProtocolError`` naming the field that is missing or does not fit.
         """
         cdef bytearray out = bytearray()
-        self._write(raw, out)
+        self._write(raw, out, least)
         trailing = raw.get("trailing_hex")
         if trailing:
             out += bytes.fromhex(trailing)
         return bytes(out)
 
-    cdef int _write(self, object raw, bytearray out) except -1:
+    cdef int _write(self, object raw, bytearray out, Py_ssize_t least) except -1:
         cdef int i
         for i in range(self.count):
             name = self.names[i]
             if name not in raw:
+                if 0 <= least <= len(out) and _ends_at(self.names, i, raw):
+                    return 0
                 raise LocalProtocolError("field_missing", f"the field {name} is missing", field=name, offset=len(out))
             try:
                 self._write_one(i, raw, raw[name], out)
@@ -245,6 +313,10 @@ cdef class OpTable:
         cdef int width = self._widths[i]
         cdef OpTable inner
         if op == UINT:
+            out += (<object>value).to_bytes(width, "little")
+        elif op == SINT:
+            out += (<object>value).to_bytes(width, "little", signed=True)
+        elif op == UINT_WIDE:
             out += (<object>value).to_bytes(width, "little")
         elif op == UINT_BE:
             out += (<object>value).to_bytes(width, "big")
@@ -268,5 +340,5 @@ cdef class OpTable:
             if op == GROUP_COUNTED and len(value) != raw[self.names[i - 1]]:
                 raise ValueError(f"its counter {self.names[i - 1]} says {raw[self.names[i - 1]]}")
             for item in value:
-                inner._write(item, out)
+                inner._write(item, out, -1)
         return 0

@@ -19,13 +19,15 @@ class Op(IntEnum):
 
     UINT = 0  # unsigned little-endian integer of 1…7 bytes
     UINT_BE = 1  # the same, big-endian
-    HEX = 2  # bytes as upper-case hex text
-    BYTES = 3  # bytes as they stand
-    GROUP = 4  # a fixed number of repetitions of a sub-layout
-    GROUP_COUNTED = 5  # as many repetitions as the integer field just before says
-    GROUP_GREEDY = 6  # repetitions up to the end of the body
-    BYTES_COUNTED = 7  # as many bytes as the integer field just before says
-    REST_HEX = 8  # whatever is left, as hex text; absent when nothing is left
+    SINT = 2  # signed little-endian integer of 1…7 bytes, two's complement
+    UINT_WIDE = 3  # unsigned little-endian integer of 8 bytes
+    HEX = 4  # bytes as upper-case hex text
+    BYTES = 5  # bytes as they stand
+    GROUP = 6  # a fixed number of repetitions of a sub-layout
+    GROUP_COUNTED = 7  # as many repetitions as the integer field just before says
+    GROUP_GREEDY = 8  # repetitions up to the end of the body
+    BYTES_COUNTED = 9  # as many bytes as the integer field just before says
+    REST_HEX = 10  # whatever is left, as hex text; absent when nothing is left
 
 
 class Show(IntEnum):
@@ -39,6 +41,8 @@ class Show(IntEnum):
     TIME = 5
     SLOTS = 6
     CELL = 7  # 12 bits of 0.01 V, 4 bits of group
+    BCD_TIME = 8  # digits of a date and time, null when they are all zero
+    LIST = 9  # repetitions as bare lists of their values
 
 
 class Uint(construct.BytesInteger):  # type: ignore[misc]
@@ -68,6 +72,33 @@ class Uint(construct.BytesInteger):  # type: ignore[misc]
         self.offset = offset
         self.blank = blank
         self.show = show if show is not None else (Show.DECIMAL if decimals else Show.NUMBER)
+
+
+class Wide(construct.BytesInteger):  # type: ignore[misc]
+    """An unsigned little-endian integer of eight bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(8, signed=False, swapped=True)
+        self.op = Op.UINT_WIDE
+        self.width = 8
+        self.decimals = 0
+        self.offset = 0
+        self.blank = None
+        self.show = Show.NUMBER
+
+
+class Sint(construct.BytesInteger):  # type: ignore[misc]
+    """A signed little-endian integer of ``width`` bytes, 1 to 7."""
+
+    def __init__(self, width: int) -> None:
+        assert 1 <= width <= 7
+        super().__init__(width, signed=True, swapped=True)
+        self.op = Op.SINT
+        self.width = width
+        self.decimals = 0
+        self.offset = 0
+        self.blank = None
+        self.show = Show.NUMBER
 
 
 class Hex(construct.Adapter):  # type: ignore[misc]
@@ -103,8 +134,9 @@ class Chars(construct.Bytes):  # type: ignore[misc]
 class Group(construct.Array):  # type: ignore[misc]
     """``count`` repetitions of a body."""
 
-    def __init__(self, count: int, body: construct.Struct) -> None:
+    def __init__(self, count: int, body: construct.Struct, *, show: Show | None = None) -> None:
         super().__init__(count, body)
+        self.show = show
         self.op = Op.GROUP
         self.width = count
         self.body = body
@@ -116,6 +148,7 @@ class CountedGroup(construct.Array):  # type: ignore[misc]
     def __init__(self, counter: str, body: construct.Struct) -> None:
         super().__init__(lambda this: this[counter], body)
         self.op = Op.GROUP_COUNTED
+        self.show = None
         self.width = 0
         self.counter = counter
         self.body = body
@@ -124,8 +157,9 @@ class CountedGroup(construct.Array):  # type: ignore[misc]
 class GreedyGroup(construct.GreedyRange):  # type: ignore[misc]
     """Repetitions of a body up to the end."""
 
-    def __init__(self, body: construct.Struct) -> None:
+    def __init__(self, body: construct.Struct, *, show: Show | None = None) -> None:
         super().__init__(body)
+        self.show = show
         self.op = Op.GROUP_GREEDY
         self.width = 0
         self.body = body

@@ -2,8 +2,8 @@
 
 Rules, and why they are so:
 
-* A candidate begins at a start byte with a possible length. When it is complete and its checksum holds in
-  either byte order, it is a frame.
+* A candidate begins at the start bytes with a possible length. When it is complete and its checksum holds (a CRC in
+  either byte order), it is a frame.
 * While a candidate waits for more bytes, complete frames behind it are looked for and handed on at once: a stray
   start byte with a false length must not hold back what follows. Such a frame must look like one (plain or encrypted
   flag, a type and a length that occur together) besides carrying a right checksum.
@@ -12,7 +12,8 @@ Rules, and why they are so:
 * A failed candidate is told as a refused frame when it stood where a frame was due and nothing was found inside;
   otherwise its bytes are noise. Noise is told once a stretch; CR and LF between frames are silent.
 
-Between reads the buffer holds one waiting candidate and what stands behind it: less than 259 bytes.
+Between reads the buffer holds one waiting candidate and what stands behind it: less than the longest frame.
+What a frame of a protocol begins with, where its length stands and how it is checked is told by an ``Envelope``.
 """
 
 cimport cython
@@ -20,16 +21,115 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t
 from libc.string cimport memchr, memset
 
-from protocol.codec cimport crc16
+from protocol.codec cimport crc16, sum8
 
 cdef enum:
-    START = 0x68
-    AROUND = 4  # start byte, length byte and checksum: what the length byte does not count
-    LEAST = 4  # sequence, flag, type: a length below cannot be
+    BY_CRC = 0
+    BY_SUM = 1
+
+CRC_MODBUS, SUM_8 = BY_CRC, BY_SUM
 
 
-cdef class KnownFrames:
-    """Which types occur with which length byte.
+cdef class Envelope:
+    """How frames of one protocol stand in a stream.
+
+    Args:
+        start: one or two bytes that every frame begins with.
+        length_at, length_width: where the length stands, one or two bytes, little-endian.
+        around: what a frame holds besides the bytes that its length counts.
+        least: the smallest length that can be.
+        most: bytes of the longest frame.
+        check: ``CRC_MODBUS`` (the last two bytes) or ``SUM_8`` (the last byte).
+        check_from: the first byte under the checksum.
+        type_at, type_width: where the type stands.
+        flag_at: a byte that is at most ``flag_most`` in every frame of this protocol.
+    """
+
+    cdef uint8_t _start
+    cdef int _second  # the second start byte, -1 without one
+    cdef Py_ssize_t _length_at, _around, _least, _check_from, _type_at, _flag_at, _smallest
+    cdef bint _is_wide_length, _is_wide_type
+    cdef int _check, _tail, _flag_most
+    cdef readonly Py_ssize_t most
+
+    def __init__(
+        self, bytes start not None, *, length_at, length_width, around, least, most, check, check_from,
+        type_at, type_width, flag_at, flag_most,
+    ):
+        assert 1 <= len(start) <= 2
+        assert 1 <= length_width <= 2
+        assert 1 <= type_width <= 2
+        self._start = start[0]
+        self._second = start[1] if len(start) == 2 else -1
+        self._length_at, self._is_wide_length = length_at, length_width == 2
+        self._around, self._least, self.most = around, least, most
+        self._check, self._check_from = check, check_from
+        self._tail = 2 if check == BY_CRC else 1
+        self._type_at, self._is_wide_type = type_at, type_width == 2
+        self._flag_at, self._flag_most = flag_at, flag_most
+        self._smallest = least + around
+        assert self._smallest >= max(type_at + type_width, check_from + self._tail), "a frame holds its own head"
+
+    cdef inline Py_ssize_t head(self) noexcept nogil:
+        """Bytes from which the length can be read."""
+        return self._length_at + 1 + self._is_wide_length
+
+    # Two bytes of length: no sum leaves 32 bits.
+    @cython.overflowcheck(False)
+    cdef inline Py_ssize_t size_of(self, const uint8_t* frame) noexcept nogil:
+        """Size of the frame that begins here, -1 when none can."""
+        cdef Py_ssize_t length = frame[self._length_at]
+        if self._second >= 0 and frame[1] != self._second:
+            return -1
+        if self._is_wide_length:
+            length |= <Py_ssize_t>frame[self._length_at + 1] << 8
+        return length + self._around if length >= self._least and length + self._around <= self.most else -1
+
+    cdef inline int order(self, const uint8_t* frame, Py_ssize_t size) noexcept nogil:
+        """0 when the checksum holds (of a CRC: low byte first), 1 when it stands high byte first, -1 when wrong."""
+        cdef uint16_t crc
+        cdef uint8_t low, high
+        if self._check == BY_SUM:
+            return 0 if sum8(frame + self._check_from, size - self._check_from - 1) == frame[size - 1] else -1
+        crc = crc16(frame + self._check_from, size - self._check_from - 2)
+        low = crc & 0xFF
+        high = crc >> 8
+        if frame[size - 2] == low and frame[size - 1] == high:
+            return 0
+        if frame[size - 2] == high and frame[size - 1] == low:
+            return 1
+        return -1
+
+    cdef str expected(self, const uint8_t* frame, Py_ssize_t size):
+        """The right checksum as it would stand on the wire, low byte first, hex."""
+        cdef uint16_t crc
+        if self._check == BY_SUM:
+            return f"{sum8(frame + self._check_from, size - self._check_from - 1):02X}"
+        crc = crc16(frame + self._check_from, size - self._check_from - 2)
+        return f"{crc & 0xFF:02X}{crc >> 8:02X}"
+
+    cdef inline int type_of(self, const uint8_t* frame) noexcept nogil:
+        return frame[self._type_at] | (<int>frame[self._type_at + 1] << 8 if self._is_wide_type else 0)
+
+
+cdef class Known:
+    """What a frame behind a waiting candidate must look like: which types occur, and with which lengths."""
+
+    cdef readonly Envelope envelope
+
+    cdef bint has(self, int kind, Py_ssize_t size) noexcept:
+        """Whether a frame of this type and whole size occurs."""
+        return False
+
+
+YKC_ENVELOPE = Envelope(
+    b"\x68", length_at=1, length_width=1, around=4, least=4, most=259, check=CRC_MODBUS, check_from=2,
+    type_at=5, type_width=1, flag_at=4, flag_most=1,
+)
+
+
+cdef class KnownFrames(Known):
+    """Which types occur with which length byte, for an envelope of a single byte each.
 
     Args:
         pairs: (type, length byte).
@@ -37,16 +137,35 @@ cdef class KnownFrames:
 
     cdef uint8_t _bits[8192]
 
-    def __init__(self, pairs):
+    def __init__(self, pairs, Envelope envelope not None=YKC_ENVELOPE):
         cdef int key
+        self.envelope = envelope
         memset(self._bits, 0, 8192)
         for kind, length in pairs:
             key = kind * 256 + length
             self._bits[key >> 3] |= 1 << (key & 7)
 
-    cdef inline bint has(self, int kind, int length) noexcept:
-        cdef int key = kind * 256 + length
+    cdef bint has(self, int kind, Py_ssize_t size) noexcept:
+        cdef int key = kind * 256 + <int>(size - self.envelope._around)
         return (self._bits[key >> 3] >> (key & 7)) & 1
+
+
+cdef class KnownSpans(Known):
+    """Which types occur with which sizes, for protocols whose frames may be longer than their layouts.
+
+    Args:
+        spans: type → (smallest, largest) size of the whole frame.
+    """
+
+    cdef dict _spans
+
+    def __init__(self, dict spans not None, Envelope envelope not None):
+        self.envelope = envelope
+        self._spans = spans
+
+    cdef bint has(self, int kind, Py_ssize_t size) noexcept:
+        cdef object span = self._spans.get(kind)
+        return span is not None and span[0] <= size <= span[1]
 
 
 cdef class Cut:
@@ -80,26 +199,14 @@ cdef Cut _cut(bytes data, Py_ssize_t offset, str reason, bint is_high_first, str
     return cut
 
 
-cdef inline int _order(const uint8_t* frame, Py_ssize_t size) noexcept nogil:
-    """0 when the checksum stands low byte first, 1 when high byte first, -1 when it is wrong."""
-    cdef uint16_t crc = crc16(frame + 2, size - AROUND)
-    cdef uint8_t low = crc & 0xFF
-    cdef uint8_t high = crc >> 8
-    if frame[size - 2] == low and frame[size - 1] == high:
-        return 0
-    if frame[size - 2] == high and frame[size - 1] == low:
-        return 1
-    return -1
-
-
 # A difference of two pointers into one buffer cannot overflow.
 @cython.overflowcheck(False)
-cdef inline Py_ssize_t _next_start(const uint8_t* data, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
+cdef inline Py_ssize_t _next_start(const uint8_t* data, Py_ssize_t size, Py_ssize_t at, uint8_t start) noexcept nogil:
     """The next start byte at or behind ``at``, ``size`` when there is none."""
     cdef const uint8_t* found
     if at >= size:
         return size
-    found = <const uint8_t*>memchr(data + at, START, size - at)
+    found = <const uint8_t*>memchr(data + at, start, size - at)
     return found - data if found != NULL else size
 
 
@@ -108,10 +215,11 @@ cdef class Framer:
 
     Args:
         known: what a frame behind a waiting candidate must look like.
-        max_buffer_bytes: never more than this is kept between reads; at least 259.
+        max_buffer_bytes: never more than this is kept between reads, and no longer frame is waited for; at least 259.
     """
 
-    cdef KnownFrames _known
+    cdef Known _known
+    cdef Envelope _envelope
     cdef Py_ssize_t _max
     cdef bytes _rest
     # positions below are absolute: bytes since the start of the stream
@@ -120,9 +228,10 @@ cdef class Framer:
     cdef Py_ssize_t _told  # bytes before this one were told as noise or refused
     cdef Py_ssize_t _handed  # end of the last frame handed on from behind a waiting candidate
 
-    def __init__(self, KnownFrames known not None, Py_ssize_t max_buffer_bytes=4096):
+    def __init__(self, Known known not None, Py_ssize_t max_buffer_bytes=4096):
         assert max_buffer_bytes >= 259
         self._known = known
+        self._envelope = known.envelope
         self._max = max_buffer_bytes
         self._rest = b""
         self._base = 0
@@ -149,22 +258,27 @@ cdef class Framer:
         """Cut what can be cut; returns how many bytes are done with."""
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(stream)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(stream)
+        cdef Envelope envelope = self._envelope
+        cdef Py_ssize_t head = envelope.head()
         cdef Py_ssize_t at = 0
         cdef Py_ssize_t length
         cdef int order
         while True:
-            at = _next_start(data, size, at)
+            at = _next_start(data, size, at, envelope._start)
             if at >= size:
                 self._tell(stream, size, cuts)
                 return size
-            if at + 1 >= size:
+            if at + head > size:
+                if envelope._second >= 0 and at + 1 < size and data[at + 1] != envelope._second:
+                    at += 1
+                    continue
                 self._tell(stream, at, cuts)
                 return at
-            if data[at + 1] < LEAST:
+            length = envelope.size_of(data + at)
+            if length < 0 or length > self._max:
                 at += 1
                 continue
-            length = data[at + 1] + AROUND
-            order = _order(data + at, length) if at + length <= size else -1
+            order = envelope.order(data + at, length) if at + length <= size else -1
             if order >= 0:
                 self._hand_on(stream, at, length, order, cuts)
                 at = max(at + length, self._handed - self._base)
@@ -185,14 +299,12 @@ cdef class Framer:
         self, bytes stream, const uint8_t* data, Py_ssize_t at, Py_ssize_t length, list cuts
     ) except -1:
         """A complete candidate with a wrong checksum; returns where the search goes on."""
-        cdef uint16_t crc
         self._tell(stream, at, cuts)
         self._look_behind(stream, data, at + length, at, cuts)
         if self._handed > self._base + at:
             return self._handed - self._base
         if self._is_due(data, at):
-            crc = crc16(data + at + 2, length - AROUND)
-            expected = f"{crc & 0xFF:02X}{crc >> 8:02X}"
+            expected = self._envelope.expected(data + at, length)
             cuts.append(_cut(stream[at : at + length], self._base + at, "checksum", False, expected))
             self._due = self._told = self._base + at + length
         return at + 1
@@ -210,16 +322,23 @@ cdef class Framer:
         self, bytes stream, const uint8_t* data, Py_ssize_t size, Py_ssize_t at, list cuts
     ) except -1:
         """Hand on complete frames that stand behind the candidate at ``at`` and end within ``size``."""
+        cdef Envelope envelope = self._envelope
         cdef Py_ssize_t inner = max(at + 1, self._handed - self._base)
         cdef Py_ssize_t length
+        cdef const uint8_t* frame
         cdef int order
         while True:
-            inner = _next_start(data, size, inner)
-            if inner + 8 > size:
+            inner = _next_start(data, size, inner, envelope._start)
+            if inner + envelope._smallest > size:
                 return 0
-            length = data[inner + 1] + AROUND
-            if inner + length <= size and data[inner + 4] <= 1 and self._known.has(data[inner + 5], data[inner + 1]):
-                order = _order(data + inner, length)
+            frame = data + inner
+            length = envelope.size_of(frame)
+            if (
+                0 <= length <= size - inner
+                and frame[envelope._flag_at] <= envelope._flag_most
+                and self._known.has(envelope.type_of(frame), length)
+            ):
+                order = envelope.order(frame, length)
                 if order >= 0:
                     self._hand_on(stream, inner, length, order, cuts)
                     inner += length

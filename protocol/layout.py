@@ -43,12 +43,15 @@ class Layout:
         name: of the layout, such as ``standard``.
         body: the declaration.
         size: bytes of its fixed part.
+        least: bytes that a body must have at the very least; less than ``size`` for a layout that grew from version
+            to version, of which an older pile sends the beginning. -1: all of them.
         is_open: whether it has a part of variable length.
         table: what the codec runs.
     """
 
     name: str
     body: construct.Struct
+    least: int = -1
     size: int = field(init=False)
     is_open: bool = field(init=False)
     table: OpTable = field(init=False, repr=False)
@@ -69,8 +72,8 @@ class Layout:
 
         Raises ``FieldError`` when the body is too short.
         """
-        return self.table.read(body)
+        return self.table.read(body, self.least)
 
     def write(self, raw: dict[str, Any]) -> bytes:
         """The body of raw values. Raises ``LocalProtocolError`` naming the field that is missing or does not fit."""
-        return self.table.write(raw)
+        return self.table.write(raw, self.least)
