@@ -41,6 +41,8 @@ class Store:
         self.reader = Reader(Path(config.path), busy_timeout_ms=config.busy_timeout_ms)
 
     def close(self) -> None:
-        """Write what waits, then close."""
-        self.writer.close()
-        self.reader.close()
+        """Write what waits, then close. Raises ``StoreError`` when not everything could be written."""
+        try:
+            self.writer.close()
+        finally:
+            self.reader.close()

@@ -8,6 +8,7 @@ nothing is dropped.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -28,6 +29,23 @@ log = structlog.get_logger()
 
 _RETRY_FIRST_S = 0.05
 _RETRY_MAX_S = 2.0
+_CLOSE_WAIT_S = 10.0
+# No space, a lock, a bad sector: what is wrong with the place and not with the rows. Tried again for ever.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +141,19 @@ class Writer:
             self._telemetry += rows
             self.queued_rows += len(rows)
 
-    def close(self) -> None:
-        """Write everything that waits, then close the database."""
+    def close(self, wait_s: float = _CLOSE_WAIT_S) -> None:
+        """Write everything that waits, then close the database; may be called twice.
+
+        A store that still fails after ``wait_s`` is given up: what was not written was not promised to anybody.
+        Raises ``StoreError`` then.
+        """
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(wait_s)
+        if self._thread.is_alive():
+            self._stop.set()
+            self._thread.join()
+        if self.is_failing:
+            raise StoreError("store_closed", f"{self._config.path}: the newest rows could not be written")
 
     # -- the thread -----------------------------------------------------------------------------------
 
@@ -170,24 +197,23 @@ class Writer:
                 results = self._commit(items, telemetry)
                 self.is_failing = False
                 break
-            except sqlite3.OperationalError as error:
+            except Exception as error:  # the outermost loop of this thread: it must outlive any row
                 self._undo()
-                self.failures += 1
-                self.is_failing = True
-                log.error("store_failed", reason=str(error), waiting_rows=self.queued_rows, retry_s=wait_s)
-                self._stop.wait(wait_s)
+                if not _may_pass(error):
+                    results = self._commit_one_by_one(items, telemetry, error)
+                    break
+                if self._stop.is_set():
+                    results = [StoreError("store_closed", f"never written: {error}")] * len(items)
+                    break
+                self._wait_to_retry(error, wait_s)
                 wait_s = min(wait_s * 2, _RETRY_MAX_S)
-            except (
-                sqlite3.IntegrityError,
-                sqlite3.ProgrammingError,
-                sqlite3.DataError,
-                ValueError,
-                TypeError,
-            ) as error:
-                self._undo()
-                results = self._commit_one_by_one(items, telemetry, error)
-                break
         self._settle(items, results, len(telemetry))
+
+    def _wait_to_retry(self, error: Exception, wait_s: float) -> None:
+        self.failures += 1
+        self.is_failing = True
+        log.error("store_failed", reason=str(error), waiting_rows=self.queued_rows, retry_s=wait_s)
+        self._stop.wait(wait_s)
 
     def _commit(self, items: Sequence[_Item], telemetry: Sequence[Row]) -> list[Any]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -205,11 +231,12 @@ class Writer:
         return results
 
     def _undo(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # what is left of the transaction ends with it either way
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _commit_one_by_one(self, items: list[_Item], telemetry: list[Row], cause: Exception) -> list[Any]:
-        """One row cannot be written: find it, refuse it loudly, and lose nobody else's."""
+        """Something cannot be written: find it, refuse it loudly, and lose nobody else's."""
         if len(items) + len(telemetry) > 1:
             log.error("batch_refused", reason=str(cause), items=len(items), telemetry=len(telemetry))
         for row in telemetry:
@@ -220,21 +247,18 @@ class Writer:
         while True:
             try:
                 results = self._commit(items, telemetry)
+                self.is_failing = False
                 return results[0] if results else None
-            except sqlite3.OperationalError as error:
+            except Exception as error:  # as above, for one item
                 self._undo()
-                log.error("store_failed", reason=str(error))
-                self._stop.wait(_RETRY_FIRST_S)
-            except (
-                sqlite3.IntegrityError,
-                sqlite3.ProgrammingError,
-                sqlite3.DataError,
-                ValueError,
-                TypeError,
-            ) as error:
-                self._undo()
-                log.error("row_refused", reason=str(error), rows=[repr(each)[:200] for each in telemetry])
-                return StoreError("row_refused", str(error))
+                if not _may_pass(error):
+                    rows = [repr(each)[:200] for item in items for each in item.rows]
+                    rows += [repr(each)[:200] for each in telemetry]
+                    log.error("row_refused", reason=f"{type(error).__name__}: {error}", rows=rows)
+                    return StoreError("row_refused", str(error))
+                if self._stop.is_set():
+                    return StoreError("store_closed", f"never written: {error}")
+                self._wait_to_retry(error, _RETRY_FIRST_S)
 
     def _settle(self, items: Sequence[_Item], results: Sequence[Any], telemetry: int) -> None:
         with self._lock:
@@ -244,6 +268,11 @@ class Writer:
                 item.done.set_exception(result)
             else:
                 item.done.set_result(result)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether to try again: the store is in trouble, and the rows are not to blame."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
 def _open(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
