@@ -1,0 +1,1 @@
+"""The independent referee of bills: slow, exact, written from the rules and from no line of the engine."""
