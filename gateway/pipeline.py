@@ -72,6 +72,7 @@ class Pipeline:
         address: peer, as ``host:port``.
         write: sends bytes; never blocks.
         hang_up: closes the connection.
+        only_pile: the one pile that may speak here, where the transport knows it.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Pipeline:
         address: str,
         write: Callable[[bytes], None],
         hang_up: Callable[[], None],
+        only_pile: str | None = None,
     ) -> None:
         self.pile_id: str | None = None
         self.opened_at_ms = switchboard.clock.now_ms()
@@ -99,7 +101,7 @@ class Pipeline:
         self._link_no = link_no
         self._write = write
         self._hang_up = hang_up
-        self._link = Link(max_buffer_bytes=limits.buffer_bytes_max)
+        self._link = Link(max_buffer_bytes=limits.buffer_bytes_max, only_pile=only_pile)
         self._log = log.bind(link=address)
         self._closed_because: str | None = None
         self._speaks_for: set[str] = set()

@@ -32,6 +32,7 @@ class Link:
         max_buffer_bytes: undecoded bytes kept per direction, at least 259.
         options: deviations of the pile, such as ``balance-be``.
         cipher: for piles that encrypt; without one their frames are refused with that reason.
+        only_pile: what the transport knows: frames that name another pile are refused and change nothing.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Link:
         max_buffer_bytes: int = 4096,
         options: frozenset[str] = frozenset(),
         cipher: Cipher | None = None,
+        only_pile: str | None = None,
     ) -> None:
         self.pile_id: str | None = None
         self.protocol = NAME
@@ -47,6 +49,7 @@ class Link:
         self.options = options
         self.state = LinkState.CONNECTED
         self._cipher = cipher
+        self._only_pile = only_pile
         self._scale = 1
         self._sequence = 0
         self._is_enciphered = False
@@ -90,6 +93,9 @@ class Link:
         if fact is None:
             text = f"type 0x{wire.type:02X} is sent by gateways, not by piles"
             return FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
+        if self._only_pile is not None and fact.pile_id != self._only_pile:
+            text = f"names pile {fact.pile_id} on the link of pile {self._only_pile}"
+            return FrameRefused(at_ms, "other_pile", text, cut.data, cut.offset)
         if isinstance(fact, PileLoggedIn):
             self._logged_in(fact, wire)
         elif self.pile_id is None:
