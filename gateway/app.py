@@ -23,6 +23,7 @@ from gateway.errors import ConfigError
 from gateway.forwarders.base import Drain, Forwarder
 from gateway.forwarders.webhook import CloudEvents, WebhookSender
 from gateway.framelog import CaptureWriter, NoCapture
+from gateway.listeners.mqtt import MqttListener
 from gateway.listeners.tcp import TcpListener
 from gateway.manage import forget_old, merged_site
 from gateway.metrics import Metrics
@@ -114,10 +115,9 @@ class App:
         return self.engine.sessions.find(transaction_id) is not None or self.store.reader.has_order(transaction_id)
 
     async def _listen(self) -> None:
-        self.listeners = [
-            TcpListener(each, self.config.limits, self.clock, self._make_pipeline, self._next_link_no)
-            for each in self.config.listen
-        ]
+        common = (self.config.limits, self.clock, self._make_pipeline, self._next_link_no)
+        self.listeners: list[TcpListener | MqttListener] = [TcpListener(each, *common) for each in self.config.listen]
+        self.listeners += [MqttListener(each, *common, self.metrics) for each in self.config.mqtt]
         self.ports = [await listener.start() for listener in self.listeners]
 
     def _next_link_no(self) -> int:
@@ -125,7 +125,12 @@ class App:
         return self._link_no
 
     def _make_pipeline(
-        self, link_no: int, address: str, write: Callable[[bytes], None], hang_up: Callable[[], None]
+        self,
+        link_no: int,
+        address: str,
+        write: Callable[[bytes], None],
+        hang_up: Callable[[], None],
+        only_pile: str | None = None,
     ) -> Pipeline:
         return Pipeline(
             self.switchboard,
@@ -137,6 +142,7 @@ class App:
             address=address,
             write=write,
             hang_up=hang_up,
+            only_pile=only_pile,
         )
 
     def on_event(self, event: PileEvent) -> None:
@@ -247,7 +253,7 @@ class App:
         if self.config.api.is_enabled:
             await self.api.stop()
         for listener in self.listeners:
-            listener.close_all("the gateway stops")
+            await listener.close_all("the gateway stops")
         await asyncio.sleep(0)
         await self.forwarder.stop()
         self.switchboard.stop()

@@ -11,6 +11,7 @@ from billing_core.timers import Timers
 from gateway.api.config import ApiConfig
 from gateway.forwarders.webhook import UpstreamConfig
 from gateway.framelog import CaptureConfig
+from gateway.listeners.mqtt import MqttListenConfig
 from gateway.listeners.tcp import TcpListenConfig
 from gateway.logs import LogConfig
 from gateway.pipeline import LimitsConfig
@@ -44,6 +45,7 @@ class Config:
 
     site: Site = field(default_factory=Site)
     listen: tuple[TcpListenConfig, ...] = (TcpListenConfig(),)
+    mqtt: tuple[MqttListenConfig, ...] = ()
     limits: LimitsConfig = LimitsConfig()
     presence: PresenceConfig = PresenceConfig()
     session: Timers = Timers()
@@ -55,7 +57,7 @@ class Config:
     log: LogConfig = LogConfig()
 
 
-_LISTS = {"listen": TcpListenConfig, "upstream": UpstreamConfig}
+_LISTS = {"listen": TcpListenConfig, "mqtt": MqttListenConfig, "upstream": UpstreamConfig}
 
 
 def load(path: Path) -> Config:

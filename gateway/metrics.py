@@ -21,6 +21,7 @@ class Metrics:
         self.frames: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
+        self.broker_losses: Counter[str] = Counter()
         self.orders: Counter[tuple[str, str]] = Counter()
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self.bills: Counter[str] = Counter()
@@ -47,6 +48,9 @@ class Metrics:
         yield _labelled("pilegate_frames", "Usable frames received, by fact", "fact", self.frames)
         yield _labelled("pilegate_refused_frames", "Frames refused, by reason", "reason", self.refused)
         yield _labelled("pilegate_closed_links", "Links closed by the gateway, by reason", "reason", self.closed)
+        yield _labelled(
+            "pilegate_broker_losses", "Connections to MQTT brokers lost, by reason", "reason", self.broker_losses
+        )
         yield _labelled("pilegate_bills", "Bill revisions issued, by status", "status", self.bills)
         yield _paired("pilegate_orders", "Orders to piles, by kind and result", ("kind", "result"), self.orders)
         yield _paired(

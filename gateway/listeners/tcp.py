@@ -106,7 +106,7 @@ class TcpListener:
         if self._server is not None:
             self._server.close()
 
-    def close_all(self, reason: str) -> None:
+    async def close_all(self, reason: str) -> None:
         """Close every link."""
         for link in list(self.links):
             if link.pipeline is not None:
