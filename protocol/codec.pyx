@@ -253,6 +253,9 @@ cdef class OpTable:
                     )
                 into[name] = PyBytes_FromStringAndSize(<const char*>(body + at), last)
                 at += last
+            elif op == REST_HEX:
+                into[name] = _hex(body + at, size - at)
+                at = size
             else:
                 inner = <OpTable>self._inner[i]
                 if op == GROUP and 0 <= least <= at and at + width * inner.fixed_size() > size:
@@ -333,6 +336,8 @@ cdef class OpTable:
             if len(value) != raw[self.names[i - 1]]:
                 raise ValueError(f"its counter {self.names[i - 1]} says {raw[self.names[i - 1]]}")
             out += value
+        elif op == REST_HEX:
+            out += bytes.fromhex(value)
         else:
             inner = <OpTable>self._inner[i]
             if op == GROUP and len(value) != width:

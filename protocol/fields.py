@@ -27,7 +27,7 @@ class Op(IntEnum):
     GROUP_COUNTED = 7  # as many repetitions as the integer field just before says
     GROUP_GREEDY = 8  # repetitions up to the end of the body
     BYTES_COUNTED = 9  # as many bytes as the integer field just before says
-    REST_HEX = 10  # whatever is left, as hex text; absent when nothing is left
+    REST_HEX = 10  # whatever is left, as upper-case hex text
 
 
 class Show(IntEnum):
@@ -108,6 +108,22 @@ class Hex(construct.Adapter):  # type: ignore[misc]
         super().__init__(construct.Bytes(width))
         self.op = Op.HEX
         self.width = width
+        self.show = Show.HEX
+
+    def _decode(self, obj: bytes, context: Any, path: str) -> str:
+        return obj.hex().upper()
+
+    def _encode(self, obj: str, context: Any, path: str) -> bytes:
+        return bytes.fromhex(obj)
+
+
+class Rest(construct.Adapter):  # type: ignore[misc]
+    """Whatever is left of a body, as upper-case hex text."""
+
+    def __init__(self) -> None:
+        super().__init__(construct.GreedyBytes)
+        self.op = Op.REST_HEX
+        self.width = 0
         self.show = Show.HEX
 
     def _decode(self, obj: bytes, context: Any, path: str) -> str:

@@ -57,7 +57,7 @@ class Layout:
     table: OpTable = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        variable = (Op.GROUP_COUNTED, Op.GROUP_GREEDY, Op.BYTES_COUNTED)
+        variable = (Op.GROUP_COUNTED, Op.GROUP_GREEDY, Op.BYTES_COUNTED, Op.REST_HEX)
         object.__setattr__(self, "size", _fixed_size(self.body))
         object.__setattr__(self, "is_open", any(sub.subcon.op in variable for sub in self.body.subcons))
         object.__setattr__(self, "table", _table(self.body))

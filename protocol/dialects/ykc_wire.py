@@ -10,10 +10,7 @@ The length byte counts from the sequence to the end of the body.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-
-import construct
 
 from protocol.codec import checksum
 from protocol.dialects.ykc_frames import FRAMES, layout_of
@@ -21,43 +18,14 @@ from protocol.dialects.ykc_times import time_text
 from protocol.errors import FieldError, LocalProtocolError
 from protocol.fields import Show
 from protocol.layout import Layout
+from protocol.wire import BAD, WireFrame, construct_path, decimal_text
 
 NAME = "ykc"
 LOW_FIRST = "modbus-lo-hi"
 HIGH_FIRST = "modbus-hi-lo"
-BAD = "bad"
 _BODY_AT = 6
 _AROUND_BODY = 8
 _BODY_MAX = 255 - 4
-
-
-@dataclass(frozen=True, slots=True)
-class WireFrame:
-    """One frame as it stands on the wire.
-
-    Attributes:
-        type: the type byte.
-        direction: ``up`` or ``down``; ``None`` for an unknown type.
-        sequence: the two sequence bytes as a little-endian number; never a key, only echoed.
-        enc: 0 plain, anything else encrypted.
-        crc: ``modbus-lo-hi``, ``modbus-hi-lo`` or ``bad``.
-        crc_expected: the right checksum as it would stand on the wire, low byte first, hex.
-        error: what is wrong, ``None`` when nothing is.
-        raw: raw values by wire key, ``None`` when no layout fits.
-        layout: the layout the values were read by.
-    """
-
-    type: int
-    direction: str | None
-    sequence: int
-    enc: int
-    crc: str
-    crc_expected: str
-    body: bytes
-    code: str | None
-    error: str | None
-    raw: dict[str, Any] | None
-    layout: Layout | None
 
 
 def read_frame(frame: bytes, options: frozenset[str] = frozenset()) -> WireFrame:
@@ -112,15 +80,6 @@ def _unframed(frame: bytes) -> WireFrame:
     return WireFrame(kind, direction, 0, 0, BAD, "", b"", "length", text, None, None)
 
 
-def construct_path(layout: Layout, body: bytes) -> str:
-    """Where a body goes wrong, by construct's own account of the declaration."""
-    try:
-        layout.body.parse(body)
-    except construct.ConstructError as error:
-        return str(getattr(error, "path", "") or "").replace("(parsing) -> ", "at ") or "the body does not fit"
-    return "the body fits"
-
-
 def write_frame(
     kind: int,
     raw: Mapping[str, Any],
@@ -157,13 +116,6 @@ def enclose(kind: int, body: bytes, *, sequence: int = 0, crc: str = LOW_FIRST, 
 
 
 # -- raw values as people read them ---------------------------------------------------------------------
-
-
-def decimal_text(value: int, decimals: int) -> str:
-    """An integer scaled by 10^-decimals as text with all its places."""
-    sign = "-" if value < 0 else ""
-    whole, places = divmod(abs(value), 10**decimals)
-    return f"{sign}{whole}.{places:0{decimals}d}"
 
 
 def vin_text(raw: bytes) -> str | None:
