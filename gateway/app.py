@@ -89,6 +89,7 @@ class App:
         speed = self.clock.speed if isinstance(self.clock, ScaledClock) else 1
         numbers = TransactionNumbers(site.zone, self._is_taken)
         self.orders = Orders(self.switchboard, numbers, self.metrics, speed=speed)
+        self.orders.restore(self.store.reader.open_orders())
         self.routine = Routine(self.switchboard, self.orders, config.routine)
         self.authoriser = Authoriser(self.switchboard, numbers, self.store.reader)
         self.forwarder = Forwarder(

@@ -9,25 +9,34 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from gateway.metrics import Metrics
-from gateway.outcome import OrderSaved
+from gateway.outcome import Notice, OrderSaved, Outcome
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
 from protocol import events
-from protocol.commands import PileCommand, ReadSample, StartCharging
+from protocol.commands import PileCommand, ReadSample, StartCharging, UpdateBalance
+from protocol.errors import LocalProtocolError
 
 log = structlog.get_logger()
 
-LATE_PLUG_MS = 60_000
+LATE_PLUG_MS = 62_000  # a plug within 60 s may still start the charge; two seconds for the way
 START_MS = 90_000
+NOT_PLUGGED = 5
+
+AlsoKeep = Callable[[Sequence[OrderSaved]], Callable[[sqlite3.Connection], Any] | None]
 
 
 class OrderError(Exception):
-    """An order that cannot be placed; ``code`` is pile_offline, pile_unknown, connector_busy, order_pending."""
+    """An order that cannot be placed.
+
+    ``code`` is pile_offline, pile_unknown, connector_unknown, connector_busy or order_pending.
+    """
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -66,16 +75,19 @@ class Orders:
     async def place(self, command: PileCommand, *, actor: str, timeout_ms: int = 30_000) -> OrderSaved:
         """Send an order and wait for the pile's answer or the deadline; the result says which it was.
 
+        The result is durable when this returns.
         Raises ``OrderError`` when the pile has no link or the same order is still under way.
         """
         pending = self._begin(command, None, actor, timeout_ms)
         self._dispatch(pending)
-        return await pending.result
+        saved = await pending.result
+        await self._switchboard.save([saved])
+        return saved
 
     async def start(
         self,
         pile_id: str,
-        connector: int,
+        connectors: Sequence[int],
         *,
         actor: str,
         balance_fen: int,
@@ -83,28 +95,78 @@ class Orders:
         logic_card: str = "0" * 16,
         parallel_no: str | None = None,
         account_id: str | None = None,
-    ) -> OrderSaved:
-        """Begin a remote start. Returns once the order is durable and sent; its answer comes by event.
+        also: AlsoKeep = lambda orders: None,
+    ) -> list[OrderSaved]:
+        """Begin a remote start on one connector, or on several for one car: all of them or none.
 
-        Raises ``OrderError`` as ``place`` does, and when the connector holds a session already.
+        Returns once the orders are durable, as they were written down; then they are sent, and their answers
+        come by event. ``also`` makes work for the same transaction out of the orders.
+
+        Raises ``OrderError`` as ``place`` does, and when a connector holds a session already.
         """
-        if self._switchboard.engine.sessions.active_on(pile_id, connector) is not None:
-            raise OrderError("connector_busy", f"connector {connector} of pile {pile_id} holds a session")
-        self._require_link(pile_id)
-        transaction_id = self._numbers.next(pile_id, connector, self._switchboard.clock.now_ms())
-        command = StartCharging(
-            pile_id, None, transaction_id, connector, logic_card, card_uid, balance_fen, parallel_no
-        )
-        pending = self._begin(command, transaction_id, actor, START_MS, {"account_id": account_id})
-        await self._switchboard.save([pending.saved])
-        self._dispatch(pending)
-        return pending.saved
+        for connector in connectors:
+            self._require_connector(pile_id, connector)
+            if self._switchboard.engine.sessions.active_on(pile_id, connector) is not None:
+                raise OrderError("connector_busy", f"connector {connector} of pile {pile_id} holds a session")
+            self._require_none_pending((pile_id, StartCharging.__name__, connector))
+        under_way = []
+        for connector in connectors:
+            transaction_id = self._numbers.next(pile_id, connector, self._switchboard.clock.now_ms())
+            command = StartCharging(
+                pile_id, None, transaction_id, connector, logic_card, card_uid, balance_fen, parallel_no
+            )
+            under_way.append(self._begin(command, transaction_id, actor, START_MS, {"account_id": account_id}))
+        orders = [pending.saved for pending in under_way]
+        try:
+            await self._switchboard.save(orders, also(orders))
+        except BaseException:
+            for pending in under_way:
+                self._forget(pending)
+            raise
+        for pending in under_way:
+            self._dispatch(pending)
+        return orders
+
+    def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Orders that a former run left without an answer: starts still wait, of others nobody will hear.
+
+        Args:
+            rows: of the log of orders, ``request`` and ``result`` unpacked.
+        """
+        now_ms = self._switchboard.clock.now_ms()
+        for row in rows:
+            saved = OrderSaved(**{name: row[name] for name in OrderSaved.__slots__})
+            if saved.kind == StartCharging.__name__ and saved.deadline_at_ms > now_ms:
+                request = {
+                    name: saved.request[name] for name in StartCharging.__dataclass_fields__ if name in saved.request
+                }
+                command = StartCharging(**{"reply_ref": None, **request})  # type: ignore[arg-type]
+                pending = self._pending[_key(command)] = _Pending(saved, command, self._loop.create_future())
+                self._arm(pending, saved.deadline_at_ms, "timed_out", {"detail": "no answer in time"})
+            else:
+                state = "timed_out" if saved.kind == StartCharging.__name__ else "failed"
+                detail = {"detail": "the gateway stopped before the pile answered"}
+                self._switchboard.save_lazily([dataclasses.replace(saved, state=state, result=detail)])
+
+    def pending_of(self, transaction_id: str) -> OrderSaved | None:
+        """The start of a transaction while its answer is awaited, newer than what the database may show."""
+        return next((p.saved for p in self._pending.values() if p.saved.transaction_id == transaction_id), None)
 
     def _require_link(self, pile_id: str) -> None:
         if not self._switchboard.engine.piles.is_listed(pile_id):
             raise OrderError("pile_unknown", f"pile {pile_id} is not listed here")
         if not self._switchboard.is_connected(pile_id):
             raise OrderError("pile_offline", f"pile {pile_id} has no link at present")
+
+    def _require_connector(self, pile_id: str, connector: int) -> None:
+        self._require_link(pile_id)
+        count = self._switchboard.engine.piles.state(pile_id).connector_count
+        if count and connector > count:
+            raise OrderError("connector_unknown", f"pile {pile_id} has {count} connectors, none is {connector}")
+
+    def _require_none_pending(self, key: tuple[str, str, int | None]) -> None:
+        if key in self._pending:
+            raise OrderError("order_pending", f"{key[1]} for pile {key[0]} still waits for its answer")
 
     def _begin(
         self,
@@ -114,18 +176,18 @@ class Orders:
         timeout_ms: int,
         extra: Mapping[str, object] | None = None,
     ) -> _Pending:
-        self._require_link(command.pile_id)
         connector = getattr(command, "connector", None)
-        kind = type(command).__name__
-        key = (command.pile_id, kind, connector)
-        if key in self._pending:
-            raise OrderError("order_pending", f"{kind} for pile {command.pile_id} still waits for its answer")
+        if connector is None:
+            self._require_link(command.pile_id)
+        else:
+            self._require_connector(command.pile_id, connector)
+        self._require_none_pending(_key(command))
         now_ms = self._switchboard.clock.now_ms()
         saved = OrderSaved(
             order_id=secrets.token_hex(8),
             pile_id=command.pile_id,
             connector=connector,
-            kind=kind,
+            kind=type(command).__name__,
             transaction_id=transaction_id,
             created_at_ms=now_ms,
             deadline_at_ms=now_ms + timeout_ms,
@@ -133,18 +195,28 @@ class Orders:
             actor=actor,
             request={**_request(command), **(extra or {})},
         )
-        pending = self._pending[key] = _Pending(saved, command, self._loop.create_future())
+        pending = self._pending[_key(command)] = _Pending(saved, command, self._loop.create_future())
         return pending
 
     def _dispatch(self, pending: _Pending) -> None:
-        wait_ms = pending.saved.deadline_at_ms - pending.saved.created_at_ms
-        pending.alarm = self._loop.call_later(
-            wait_ms / 1000 / self._speed, self._finish, pending, "timed_out", {"detail": "no answer in time"}
-        )
-        if self._switchboard.send(pending.command):
+        """Send it. Raises ``LocalProtocolError`` for what no frame can carry."""
+        self._arm(pending, pending.saved.deadline_at_ms, "timed_out", {"detail": "no answer in time"})
+        try:
+            is_sent = self._switchboard.send(pending.command)
+        except LocalProtocolError as error:
+            self._finish(pending, "failed", {"detail": str(error)})
+            raise
+        if is_sent:
             self._move(pending, "sent", None)
         else:
             self._finish(pending, "failed", {"detail": "the link closed before the order was sent"})
+
+    def _arm(self, pending: _Pending, due_ms: int, state: str, result: Mapping[str, object]) -> None:
+        """What becomes of an order at ``due_ms`` unless its answer comes before."""
+        if pending.alarm is not None:
+            pending.alarm.cancel()
+        wait_ms = max(0, due_ms - self._switchboard.clock.now_ms())
+        pending.alarm = self._loop.call_later(wait_ms / 1000 / self._speed, self._finish, pending, state, result)
 
     # -- answers --------------------------------------------------------------------------------------
 
@@ -164,10 +236,7 @@ class Orders:
                     self._finish(pending, "accepted", {"status": event.status.value})
 
     def _find(self, pile_id: str, kind: str, connector: int | None) -> _Pending | None:
-        if connector is not None:
-            return self._pending.get((pile_id, kind, connector))
-        found = [pending for key, pending in self._pending.items() if key[:2] == (pile_id, kind)]
-        return found[0] if found else None
+        return self._pending.get((pile_id, kind, connector))
 
     def _on_start_answered(self, event: events.StartAnswered) -> None:
         pending = self._pending.get((event.pile_id, StartCharging.__name__, event.connector))
@@ -177,6 +246,8 @@ class Orders:
             self._finish(pending, "accepted", {"reason_code": event.reason_code})
         elif event.may_still_start:
             self._move(pending, "sent", {"reason_code": event.reason_code, "detail": "not plugged in yet"})
+            refusal = {"reason_code": NOT_PLUGGED, "detail": "nobody plugged in within 60 s"}
+            self._arm(pending, pending.saved.created_at_ms + LATE_PLUG_MS, "refused", refusal)
         else:
             self._finish(pending, "refused", {"reason_code": event.reason_code})
 
@@ -191,16 +262,36 @@ class Orders:
         self._switchboard.save_lazily([pending.saved])
 
     def _finish(self, pending: _Pending, state: str, result: Mapping[str, object]) -> None:
-        saved = pending.saved
-        self._pending.pop((saved.pile_id, saved.kind, saved.connector), None)
-        if pending.alarm is not None:
-            pending.alarm.cancel()
+        self._forget(pending)
         if pending.result.done():
             return
         self._move(pending, state, result)
+        saved = pending.saved
         self._metrics.orders[(saved.kind, state)] += 1
         log.info("order_finished", pile_id=saved.pile_id, kind=saved.kind, state=state, order_id=saved.order_id)
-        pending.result.set_result(pending.saved)
+        pending.result.set_result(saved)
+        told = {
+            "order_id": saved.order_id,
+            "kind": saved.kind,
+            "connector": saved.connector,
+            "transaction_id": saved.transaction_id,
+            "state": state,
+            "result": dict(result),
+        }
+        now_ms = self._switchboard.clock.now_ms()
+        self._switchboard.carry_out(Outcome(notices=[Notice("pilegate.order.finished", saved.pile_id, now_ms, told)]))
+
+    def _forget(self, pending: _Pending) -> None:
+        if self._pending.get(_key(pending.command)) is pending:
+            del self._pending[_key(pending.command)]
+        if pending.alarm is not None:
+            pending.alarm.cancel()
+
+
+def _key(command: PileCommand) -> tuple[str, str, int | None]:
+    """What an answer can be told by. The answer to a new balance names no connector: one at a time."""
+    connector = None if isinstance(command, UpdateBalance) else getattr(command, "connector", None)
+    return command.pile_id, type(command).__name__, connector
 
 
 def _request(command: PileCommand) -> dict[str, object]:

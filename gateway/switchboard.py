@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -39,8 +40,8 @@ class Speaker(Protocol):
 class RowSink(Protocol):
     """Where rows go: the writer of the store."""
 
-    def submit(self, rows: Sequence[Row]) -> Future[None]:
-        """Write ``rows`` in one transaction; done when they, and all before them, are durable."""
+    def submit(self, rows: Sequence[Row], work: Callable[[sqlite3.Connection], Any] | None = None) -> Future[Any]:
+        """Write ``rows`` and do ``work`` in one transaction; done when they, and all before them, are durable."""
 
     def submit_telemetry(self, rows: Sequence[Row]) -> None:
         """Write ``rows`` soon; nobody waits."""
@@ -136,9 +137,11 @@ class Switchboard:
                 self.advance(at_ms)
                 self._say(speaker, command, at_ms)
 
-    def save(self, rows: Sequence[Row]) -> asyncio.Future[None]:
-        """Write rows; the future is done when they are durable."""
-        return asyncio.wrap_future(self._sink.submit(rows), loop=self._loop)
+    def save(
+        self, rows: Sequence[Row], work: Callable[[sqlite3.Connection], Any] | None = None
+    ) -> asyncio.Future[None]:
+        """Write rows, and do ``work`` in the same transaction; the future is done when all is durable."""
+        return asyncio.wrap_future(self._sink.submit(rows, work), loop=self._loop)
 
     def save_lazily(self, rows: Sequence[Row]) -> None:
         """Write rows soon; nobody waits."""

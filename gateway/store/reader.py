@@ -182,6 +182,11 @@ class Reader:
         found = self.one("SELECT * FROM order_log WHERE transaction_id = ?", (transaction_id,))
         return None if found is None else _unpacked(found)
 
+    def open_orders(self) -> Rows:
+        """Orders without an answer."""
+        sql = "SELECT * FROM order_log WHERE state IN ('queued', 'sent') ORDER BY created_at_ms"
+        return [_unpacked(row) for row in self.all(sql)]
+
     def orders(self, *, pile_id: str | None = None, before: tuple[int, str] | None, limit: int) -> Rows:
         """Orders, newest first, from behind the cursor (created_at_ms, order_id)."""
         where, values = _where({"pile_id": pile_id}, "created_at_ms", before, key="order_id")

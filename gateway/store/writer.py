@@ -121,9 +121,9 @@ class Writer:
 
     # -- handing over ---------------------------------------------------------------------------------
 
-    def submit(self, rows: Sequence[Row]) -> Future[Any]:
-        """Write rows in one transaction; done when they, and all that was handed over before, are durable."""
-        return self._put(_Item(rows, None, Future()))
+    def submit(self, rows: Sequence[Row], work: Work | None = None) -> Future[Any]:
+        """Write rows, and do ``work``, in one transaction; done when all handed over so far is durable."""
+        return self._put(_Item(rows, work, Future()))
 
     def call(self, work: Work) -> Future[Any]:
         """Run ``work`` on the writing connection within a transaction; done with its result when durable."""
