@@ -6,12 +6,14 @@ The list (accounts, cards, VINs) is in the database. An accepted start is writte
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import structlog
 
+from billing_core.transitions import State
 from gateway.outcome import OrderSaved
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
@@ -26,6 +28,18 @@ ACCOUNT_FROZEN = 2
 BALANCE_TOO_LOW = 3
 PILE_BUSY = 8
 VIN_UNKNOWN = 9
+_ASKS_AGAIN_MS = 60_000
+_BALANCE_FEN_MAX = 0xFFFF_FFFF  # what the field of a frame can hold
+
+
+def both_orders(card_uid: str) -> tuple[str, str]:
+    """A UID of 16 hex digits as it came, and with its bytes turned round: 4 of them, or 7 when the field holds 7."""
+    width = 8 if card_uid.startswith("0" * 8) else 14
+    return card_uid, card_uid[:-width] + bytes.fromhex(card_uid[-width:])[::-1].hex().upper()
+
+
+def _who(event: StartRequested) -> tuple[str, str | None, str | None, str | None]:
+    return event.method, event.card_uid, event.vin, event.parallel_no
 
 
 class AuthorisationList(Protocol):
@@ -52,6 +66,7 @@ class Authoriser:
         self._switchboard = switchboard
         self._numbers = numbers
         self._listed = listed
+        self._given: dict[tuple[str, int], tuple[StartRequested, AuthoriseStart]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_event(self, event: object) -> None:
@@ -62,6 +77,14 @@ class Authoriser:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, event: StartRequested) -> None:
+        given = self._given_to(event)
+        session = self._switchboard.engine.sessions.find(given.transaction_id) if given else None
+        if given is not None and session is None:
+            return  # the first answer is still being written down, and follows
+        if given is not None and session is not None and session.core.state is State.OPENED:
+            log.info("start_authorised_again", pile_id=event.pile_id, transaction_id=given.transaction_id)
+            self._switchboard.send(dataclasses.replace(given, reply_ref=event.reply_ref))
+            return
         code, account, logic_card = self.decide(event)
         now_ms = self._switchboard.clock.now_ms()
         transaction_id = self._numbers.next(event.pile_id, event.connector, now_ms)
@@ -71,12 +94,13 @@ class Authoriser:
             transaction_id=transaction_id,
             connector=event.connector,
             logic_card=logic_card,
-            balance_fen=account["balance_fen"] if account else 0,
+            balance_fen=min(max(account["balance_fen"], 0), _BALANCE_FEN_MAX) if account else 0,
             is_accepted=code == ACCEPTED,
             reason_code=code,
             parallel_no=event.parallel_no,
         )
         if code == ACCEPTED:
+            self._given[(event.pile_id, event.connector)] = event, command
             await self._switchboard.save([self._saved(event, command, account, now_ms)])
         log.info(
             "start_authorised" if code == ACCEPTED else "start_refused",
@@ -88,11 +112,18 @@ class Authoriser:
         )
         self._switchboard.send(command)
 
+    def _given_to(self, event: StartRequested) -> AuthoriseStart | None:
+        """What this very request was answered before: piles ask again every 15 s when the answer was lost."""
+        asked, given = self._given.get((event.pile_id, event.connector), (None, None))
+        if asked is None or _who(asked) != _who(event) or event.at_ms - asked.at_ms > _ASKS_AGAIN_MS:
+            return None
+        return given
+
     def decide(self, event: StartRequested) -> tuple[int, Mapping[str, Any] | None, str]:
         """(reason code, the account, the card's printed number); reason 0 means accepted."""
         card: Mapping[str, Any] | None = None
         if event.method == "vin":
-            entry = self._listed.find_vin(event.vin) if event.vin else None
+            entry = self._listed.find_vin(event.vin.upper()) if event.vin else None
             if entry is None:
                 return VIN_UNKNOWN, None, "0" * 16
         else:
@@ -115,8 +146,11 @@ class Authoriser:
         """Readers disagree on the byte order of a card's UID, so both are looked up."""
         if card_uid is None:
             return None
-        turned = card_uid[:8] + bytes.fromhex(card_uid[8:])[::-1].hex().upper()
-        return self._listed.find_card(card_uid) or self._listed.find_card(turned)
+        for candidate in both_orders(card_uid):
+            found = self._listed.find_card(candidate)
+            if found is not None:
+                return found
+        return None
 
     def _is_busy(self, event: StartRequested) -> bool:
         active = self._switchboard.engine.sessions.active_on(event.pile_id, event.connector)

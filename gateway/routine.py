@@ -16,6 +16,9 @@ from protocol.events import PileLoggedIn
 
 log = structlog.get_logger()
 
+_PULL_FIRST_MS = 60_000  # after its login a pile asks for its tariff by itself
+_PUSH_AGAIN_MS = 300_000
+
 
 @dataclass(frozen=True, slots=True)
 class RoutineConfig:
@@ -42,6 +45,7 @@ class Routine:
         self._orders = orders
         self._config = config
         self._tried_at_ms: dict[str, int] = {}
+        self._pushed_at_ms: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_event(self, event: object) -> None:
@@ -63,13 +67,22 @@ class Routine:
             if self._config.pushes_tariffs and self._may_push(pile_id, at_ms):
                 tariff = self._switchboard.engine.piles.tariff_for(pile_id, at_ms)
                 if tariff is not None:
+                    self._pushed_at_ms[pile_id] = at_ms
                     self._spawn(self._place(SetTariff(pile_id, None, tariff)))
 
     def _may_push(self, pile_id: str, at_ms: int) -> bool:
-        """Only to an idle pile: it must not change prices while it charges."""
+        """Only to an idle pile that is stale, and not at once again when it refused."""
         engine = self._switchboard.engine
-        if not engine.piles.is_stale(pile_id, at_ms):
-            return False
+        state = engine.piles.state(pile_id)
+        is_too_soon = (
+            at_ms - (state.logged_in_at_ms or at_ms) < _PULL_FIRST_MS
+            or at_ms - self._pushed_at_ms.get(pile_id, 0) < _PUSH_AGAIN_MS
+        )
+        return not is_too_soon and engine.piles.is_stale(pile_id, at_ms) and self.is_idle(pile_id)
+
+    def is_idle(self, pile_id: str) -> bool:
+        """Whether nothing charges: a pile must not change prices while it does."""
+        engine = self._switchboard.engine
         connectors = engine.piles.state(pile_id).connectors
         return not any(engine.sessions.active_on(pile_id, no) for no in connectors) and not any(
             connector.status == "charging" for connector in connectors.values()
