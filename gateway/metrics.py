@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -26,6 +27,8 @@ class Metrics:
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self.bills: Counter[str] = Counter()
         self.gauges: dict[str, tuple[str, Callable[[], int]]] = {}
+        self.outbox: Sequence[Mapping[str, Any]] = ()  # per upstream and state: endpoint, state, entries, oldest_at_ms
+        self.at_ms = 0  # when ``outbox`` was counted
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -59,8 +62,23 @@ class Metrics:
             ("upstream", "result"),
             self.deliveries,
         )
+        yield from self._outbox()
         for name, (text, read) in self.gauges.items():
             yield GaugeMetricFamily(f"pilegate_{name}", text, value=read())
+
+    def _outbox(self) -> Iterator[Metric]:
+        entries = GaugeMetricFamily(
+            "pilegate_outbox_entries", "Outbox entries, by upstream and state", labels=["upstream", "state"]
+        )
+        oldest = GaugeMetricFamily(
+            "pilegate_outbox_oldest_pending_seconds", "Age of the oldest event that waits", labels=["upstream"]
+        )
+        for row in self.outbox:
+            entries.add_metric([row["endpoint"], row["state"]], row["entries"])
+            if row["state"] == "pending":
+                oldest.add_metric([row["endpoint"]], max(0, self.at_ms - row["oldest_at_ms"]) // 1000)
+        yield entries
+        yield oldest
 
     def exposition(self) -> bytes:
         """The text of ``GET /metrics``."""

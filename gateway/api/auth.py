@@ -1,14 +1,18 @@
-"""Who may call: a bearer token, stored hashed."""
+"""Who may call: a bearer token, stored hashed. Every call but ``/healthz`` needs one, unknown paths included."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from fastapi import Request
 
 from gateway.api.context import ApiContext
-from gateway.api.problems import Problem
+from gateway.api.problems import Problem, answer
 from gateway.manage import token_hash
+
+OPEN_PATHS = ("/healthz", "/api/v1/healthz")
+BODY_BYTES_MAX = 1_048_576
 
 
 def context(request: Request) -> ApiContext:
@@ -18,12 +22,50 @@ def context(request: Request) -> ApiContext:
 
 
 async def caller(request: Request) -> str:
-    """The name of the token that the request carries. Raises ``Problem`` 401."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
-        raise Problem(401, "token_missing", "send a token: Authorization: Bearer …")
-    # The lookup is by the hash of the token, so that its timing tells nothing about tokens.
-    found = await asyncio.to_thread(context(request).store.reader.token_of, token_hash(token.strip()))
-    if found is None:
-        raise Problem(401, "token_refused", "the token is unknown or revoked")
-    return str(found["name"])
+    """The name of the token that the request carries."""
+    name: str = request.state.caller
+    return name
+
+
+class TokenGate:
+    """In front of the application: no token, no answer but 401; no body above 1 MiB.
+
+    Args:
+        app: the application behind the gate.
+    """
+
+    def __init__(self, app: Any, context: ApiContext) -> None:
+        self._app = app
+        self._context = context
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            request.state.caller = await self._caller(request)
+            _check_size(request)
+        except Problem as error:
+            await answer(error.status, error.code, error.detail)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _caller(self, request: Request) -> str:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise Problem(401, "token_missing", "send a token: Authorization: Bearer …")
+        # The lookup is by the hash of the token, so that its timing tells nothing about tokens.
+        found = await asyncio.to_thread(self._context.store.reader.token_of, token_hash(token.strip()))
+        if found is None:
+            raise Problem(401, "token_refused", "the token is unknown or revoked")
+        return str(found["name"])
+
+
+def _check_size(request: Request) -> None:
+    if "transfer-encoding" in request.headers:
+        raise Problem(411, "length_required", "send the body with a Content-Length")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
+        raise Problem(413, "body_too_large", f"a body has at most {BODY_BYTES_MAX} bytes")

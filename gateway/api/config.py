@@ -15,6 +15,7 @@ class ApiConfig:
         port: 0 takes a free one.
         watchers_max: open event streams at once.
         watcher_queue_max: events a slow watcher may fall behind before it is dropped.
+        events_kept: events with an id that a watcher who comes back can still be told.
     """
 
     is_enabled: bool = True
@@ -22,3 +23,4 @@ class ApiConfig:
     port: int = 8080
     watchers_max: int = 100
     watcher_queue_max: int = 1_000
+    events_kept: int = 5_000

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import fastjsonschema
 
 import billing_core
 from gateway.clock import Clock
@@ -20,13 +16,7 @@ from gateway.site import Site
 from gateway.store import Store
 from gateway.switchboard import Switchboard
 
-_SCHEMA = Path(billing_core.__file__).with_name("bill.schema.json")
-
-
-def bill_validator() -> Callable[[Any], Any]:
-    """Checks a bill against its JSON Schema; raises ``fastjsonschema.JsonSchemaValueException``."""
-    compiled: Callable[[Any], Any] = fastjsonschema.compile(json.loads(_SCHEMA.read_text(encoding="utf-8")))
-    return compiled
+BILL_SCHEMA_PATH = Path(billing_core.__file__).with_name("bill.schema.json")
 
 
 @dataclass(frozen=True, slots=True)

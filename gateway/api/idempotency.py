@@ -1,10 +1,16 @@
-"""Idempotency-Key: the same request twice is done once, and answered alike, for 24 hours."""
+"""Idempotency-Key: the same request twice is done once, and answered alike, for 24 hours.
+
+Keys belong to the caller that sent them. The answer is kept in the transaction of what the request did, where
+that is a write of the database.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+import sqlite3
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +21,7 @@ from gateway.api.problems import Problem
 
 _RUNNING: set[str] = set()
 _KEY_CHARS_MAX = 255
+_KEEP = "INSERT OR REPLACE INTO idempotency VALUES (?,?,?,?,?)"
 
 
 class Remembered:
@@ -27,9 +34,9 @@ class Remembered:
         self.answer: tuple[int, str] | None = None
         self._ctx = ctx
         header = request.headers.get("idempotency-key")
-        self._key = None if header is None else _unquoted(header)
-        caller = request.headers.get("authorization", "")
-        identity = "\n".join((request.method, request.url.path, body, caller))
+        caller: str = request.state.caller
+        self._key = None if header is None else f"{caller}\n{_unquoted(header)}"
+        identity = "\n".join((request.method, request.url.path, body))
         self._hash = hashlib.sha256(identity.encode()).hexdigest()
 
     async def __aenter__(self) -> Remembered:
@@ -55,20 +62,25 @@ class Remembered:
         if self._key is not None:
             _RUNNING.discard(self._key)
 
-    async def keep(self, status: int, body: Any) -> None:
-        """Note the answer for whoever asks again."""
+    def work(self, status: int, body: Any) -> Callable[[sqlite3.Connection], Any] | None:
+        """Set the answer, and make the work that keeps it for whoever asks again; ``None`` without a key."""
         self.answer = status, json.dumps(body, ensure_ascii=False)
         if self._key is None:
-            return
+            return None
         values = (self._key, self._hash, *self.answer, self._ctx.clock.now_ms())
-        sql = "INSERT OR REPLACE INTO idempotency VALUES (?,?,?,?,?)"
-        call = self._ctx.store.writer.call(lambda connection: connection.execute(sql, values).rowcount)
-        await asyncio.wrap_future(call)
+        return lambda connection: connection.execute(_KEEP, values).rowcount
+
+    async def keep(self, status: int, body: Any) -> None:
+        """Set the answer and keep it, in a transaction of its own."""
+        work = self.work(status, body)
+        if work is not None:
+            await asyncio.wrap_future(self._ctx.store.writer.call(work))
 
     def response(self) -> Response:
         """The answer, first or repeated."""
         assert self.answer is not None
-        return Response(self.answer[1], self.answer[0], media_type="application/json")
+        status, body = self.answer
+        return Response(body, status, media_type=f"application/{'problem+json' if status >= 400 else 'json'}")
 
 
 def _unquoted(header: str) -> str:

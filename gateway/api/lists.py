@@ -4,57 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
 
 from billing_core.fixed import format_e5, format_factor
 from billing_core.tariff import RATE_NAMES
 from gateway import manage
-from gateway.api import shapes
-from gateway.api.actions import Body, CardUid, Yuan
+from gateway.api import answers, shapes
+from gateway.api.answers import shown
 from gateway.api.auth import caller
-from gateway.api.lookups import Context
+from gateway.api.lookups import Context, Cursor, Limit
+from gateway.api.requests import AccountBody, AdoptBody, CardEntryBody, CardUid, Vin, VinEntryBody
 
 router = APIRouter(dependencies=[Depends(caller)])
-Vin = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{17}$")]
-
-
-class AdoptBody(Body):
-    """Where an adopted pile stands."""
-
-    station: str = ""
-
-
-class AccountBody(Body):
-    """An account with its balance."""
-
-    name: str = ""
-    balance: Yuan = "0.00"
-    is_frozen: bool = False
-
-
-class CardEntryBody(Body):
-    """A card of the authorisation list."""
-
-    account_id: str
-    logic_card: Annotated[str, Field(pattern=r"^[0-9]{1,16}$")] = "0"
-    is_frozen: bool = False
-
-
-class VinEntryBody(Body):
-    """A car of the authorisation list."""
-
-    account_id: str
-    is_frozen: bool = False
 
 
 async def _done(work: Future[Any]) -> None:
     await asyncio.wrap_future(work)
 
 
-@router.post("/piles/{pile_id}/adopt")
+@router.post("/piles/{pile_id}/adopt", **shown(answers.Adopted))
 async def adopt(ctx: Context, pile_id: str, body: AdoptBody | None = None) -> dict[str, Any]:
     """Let a refused pile in; it is taken at its next login."""
     station = body.station if body else ""
@@ -63,8 +33,8 @@ async def adopt(ctx: Context, pile_id: str, body: AdoptBody | None = None) -> di
     return {"pile_id": pile_id, "station": station}
 
 
-@router.get("/tariffs")
-async def tariffs(ctx: Context) -> dict[str, Any]:
+@router.get("/tariffs", **shown(answers.Page))
+async def tariffs(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Every tariff of the site."""
     items = [
         {
@@ -83,15 +53,15 @@ async def tariffs(ctx: Context) -> dict[str, Any]:
         }
         for tariff in ctx.site.book.tariffs
     ]
-    return {"items": items, "next_cursor": None}
+    return shapes.listed_page(items, limit, cursor)
 
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
-@router.get("/campaigns")
-async def campaigns(ctx: Context) -> dict[str, Any]:
+@router.get("/campaigns", **shown(answers.Page))
+async def campaigns(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Every campaign of the site."""
     items = [
         {
@@ -104,23 +74,24 @@ async def campaigns(ctx: Context) -> dict[str, Any]:
         }
         for campaign in ctx.site.book.campaigns
     ]
-    return {"items": items, "next_cursor": None}
+    return shapes.listed_page(items, limit, cursor)
 
 
-@router.get("/accounts")
-async def accounts(ctx: Context) -> dict[str, Any]:
+@router.get("/accounts", **shown(answers.AccountPage))
+async def accounts(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Accounts with their balances."""
     rows = await asyncio.to_thread(ctx.store.reader.accounts)
-    return {"items": [shapes.account(row) for row in rows], "next_cursor": None}
+    return shapes.keyed_page(rows, "account_id", limit, cursor, shapes.account)
 
 
-@router.put("/accounts/{account_id}")
+@router.put("/accounts/{account_id}", **shown(answers.Account))
 async def save_account(ctx: Context, account_id: str, body: AccountBody) -> dict[str, Any]:
     """Make or replace an account."""
     fen = shapes.read_fen(body.balance, "balance")
     call = ctx.store.writer.call
     await _done(manage.save_account(call, account_id, name=body.name, balance_fen=fen, is_frozen=body.is_frozen))
-    return {"account_id": account_id, **body.model_dump()}
+    row = {"account_id": account_id, "name": body.name, "balance_fen": fen, "is_frozen": body.is_frozen}
+    return shapes.account(row)
 
 
 @router.delete("/accounts/{account_id}", status_code=204)
@@ -129,18 +100,19 @@ async def remove_account(ctx: Context, account_id: str) -> None:
     await _done(manage.remove(ctx.store.writer.call, "account", account_id))
 
 
-@router.get("/cards")
-async def cards(ctx: Context) -> dict[str, Any]:
+@router.get("/cards", **shown(answers.CardPage))
+async def cards(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Cards of the authorisation list."""
     rows = await asyncio.to_thread(ctx.store.reader.cards)
-    return {"items": [shapes.unfrozen(row) for row in rows], "next_cursor": None}
+    return shapes.keyed_page(rows, "card_uid", limit, cursor, shapes.unfrozen)
 
 
-@router.put("/cards/{card_uid}")
+@router.put("/cards/{card_uid}", **shown(answers.Card))
 async def save_card(ctx: Context, card_uid: CardUid, body: CardEntryBody) -> dict[str, Any]:
     """Make or replace a card."""
     await _done(manage.save_card(ctx.store.writer.call, card_uid, **body.model_dump()))
-    return {"card_uid": card_uid.upper().rjust(16, "0"), **body.model_dump()}
+    logic_card = body.logic_card.rjust(16, "0")
+    return {**body.model_dump(), "card_uid": card_uid.upper().rjust(16, "0"), "logic_card": logic_card}
 
 
 @router.delete("/cards/{card_uid}", status_code=204)
@@ -149,14 +121,14 @@ async def remove_card(ctx: Context, card_uid: CardUid) -> None:
     await _done(manage.remove(ctx.store.writer.call, "card", card_uid.upper().rjust(16, "0")))
 
 
-@router.get("/vins")
-async def vins(ctx: Context) -> dict[str, Any]:
+@router.get("/vins", **shown(answers.VinPage))
+async def vins(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Cars of the authorisation list."""
     rows = await asyncio.to_thread(ctx.store.reader.vins)
-    return {"items": [shapes.unfrozen(row) for row in rows], "next_cursor": None}
+    return shapes.keyed_page(rows, "vin", limit, cursor, shapes.unfrozen)
 
 
-@router.put("/vins/{vin}")
+@router.put("/vins/{vin}", **shown(answers.Vin))
 async def save_vin(ctx: Context, vin: Vin, body: VinEntryBody) -> dict[str, Any]:
     """Make or replace a car."""
     await _done(manage.save_vin(ctx.store.writer.call, vin, **body.model_dump()))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from billing_core.fixed import format_e4, format_fen
-from billing_core.live import live_fee
 from gateway import manage
-from gateway.api import shapes
+from gateway.api import answers, running, shapes
+from gateway.api.answers import shown
 from gateway.api.auth import caller, context
 from gateway.api.context import ApiContext
 from gateway.api.problems import not_found
-from gateway.outcome import EventRaised
+from gateway.outcome import EventRaised, OrderSaved
 
 router = APIRouter(dependencies=[Depends(caller)])
 Context = Annotated[ApiContext, Depends(context)]
@@ -24,19 +23,15 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query()]
 
 
-def _page(items: list[Any], limit: int, cursor: str | None) -> dict[str, Any]:
-    return {"items": items, "next_cursor": cursor if len(items) == limit else None}
-
-
 # -- piles ----------------------------------------------------------------------------------------------
 
 
-@router.get("/piles")
-async def piles(ctx: Context) -> dict[str, Any]:
+@router.get("/piles", **shown(answers.PilePage))
+async def piles(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Piles that are listed, with their links, connectors and live state."""
     states = ctx.switchboard.engine.piles
-    items = [_pile(ctx, pile_id) for pile_id in sorted({*ctx.site.piles, *states.states})]
-    return {"items": [item for item in items if item is not None], "next_cursor": None}
+    items = (_pile(ctx, pile_id) for pile_id in {*ctx.site.piles, *states.states})
+    return shapes.keyed_page((item for item in items if item), "pile_id", limit, cursor, dict)
 
 
 def _pile(ctx: ApiContext, pile_id: str) -> dict[str, Any] | None:
@@ -48,28 +43,14 @@ def _pile(ctx: ApiContext, pile_id: str) -> dict[str, Any] | None:
     return shapes.pile(state, station, ctx.site.zone, has_link=ctx.switchboard.is_connected(pile_id))
 
 
-@router.get("/piles/unknown")
-async def unknown_piles(ctx: Context) -> dict[str, Any]:
+@router.get("/piles/unknown", **shown(answers.UnknownPilePage))
+async def unknown_piles(ctx: Context, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Piles that were refused and may be adopted."""
     rows = await asyncio.to_thread(ctx.store.reader.unknown_piles)
-    zone = ctx.site.zone
-    items = [
-        {
-            "pile_id": row["pile_id"],
-            "address": row["address"],
-            "protocol": row["protocol"],
-            "firmware_version": row["firmware_version"],
-            "connector_count": row["connector_count"],
-            "attempts": row["attempts"],
-            "first_seen_at": shapes.at(row["first_seen_at_ms"], zone),
-            "last_seen_at": shapes.at(row["last_seen_at_ms"], zone),
-        }
-        for row in rows
-    ]
-    return {"items": items, "next_cursor": None}
+    return shapes.keyed_page(rows, "pile_id", limit, cursor, lambda row: shapes.unknown_pile(row, ctx.site.zone))
 
 
-@router.get("/piles/{pile_id}")
+@router.get("/piles/{pile_id}", **shown(answers.Pile))
 async def pile(ctx: Context, pile_id: str) -> dict[str, Any]:
     """One pile."""
     found = _pile(ctx, pile_id)
@@ -81,26 +62,33 @@ async def pile(ctx: Context, pile_id: str) -> dict[str, Any]:
 # -- sessions -------------------------------------------------------------------------------------------
 
 
-@router.get("/sessions")
+@router.get("/sessions", **shown(answers.SessionPage))
 async def sessions(
-    ctx: Context, limit: Limit = 100, cursor: Cursor = None, pile: str | None = None, state: str | None = None
+    ctx: Context,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    pile: str | None = None,
+    state: Literal["opened", "charging", "ended", "not_started", "billed"] | None = None,
 ) -> dict[str, Any]:
     """Running and past sessions, newest first."""
     before = shapes.read_cursor(cursor)
-    rows = await asyncio.to_thread(ctx.store.reader.sessions, pile_id=pile, state=state, before=before, limit=limit)
-    items = [shapes.session(row, ctx.site.zone) for row in rows]
-    following = shapes.cursor_of(rows[-1]["opened_at_ms"], rows[-1]["transaction_id"]) if rows else None
-    return _page(items, limit, following)
+    rows = await asyncio.to_thread(ctx.store.reader.sessions, pile_id=pile, state=state, before=before, limit=limit + 1)
+    return shapes.page(
+        rows,
+        limit,
+        lambda row: shapes.cursor_of(row["opened_at_ms"], row["transaction_id"]),
+        lambda row: shapes.session(row, ctx.site.zone),
+    )
 
 
-@router.get("/sessions/{transaction_id}")
+@router.get("/sessions/{transaction_id}", **shown(answers.SessionDetail))
 async def session(ctx: Context, transaction_id: str) -> dict[str, Any]:
     """One session: state, energy, time and fee so far, and the order it came of."""
-    order = await asyncio.to_thread(ctx.store.reader.order_of, transaction_id)
+    order = await _order_of(ctx, transaction_id)
     shown_order = shapes.order(order, ctx.site.zone) if order else None
-    live = _live(ctx, transaction_id)
-    if live is not None:
-        return {**live, "order": shown_order}
+    held = running.session(ctx, transaction_id)
+    if held is not None:
+        return {**held, "order": shown_order}
     row = await asyncio.to_thread(ctx.store.reader.session, transaction_id)
     if row is None and order is None:
         raise not_found(f"session {transaction_id}")
@@ -109,57 +97,39 @@ async def session(ctx: Context, transaction_id: str) -> dict[str, Any]:
     return {**shapes.session(row, ctx.site.zone), "live": None, "order": shown_order}
 
 
-def _live(ctx: ApiContext, transaction_id: str) -> dict[str, Any] | None:
-    """A session that the engine holds, with what it has come to."""
-    engine = ctx.switchboard.engine
-    found = next((s for s in engine.sessions.running() if s.transaction_id == transaction_id), None)
-    if found is None:
-        return None
-    saved = found.saved()
-    fee = live_fee(engine.sessions.evidence(found, ctx.clock.now_ms()))
-    row = {
-        "transaction_id": saved.transaction_id,
-        "order_no": saved.order_no,
-        "pile_id": saved.pile_id,
-        "connector": saved.connector,
-        "state": saved.state,
-        "start_channel": saved.start_channel,
-        "opened_at_ms": saved.opened_at_ms,
-        "ended_at_ms": saved.ended_at_ms,
-        "energy_e4kwh": saved.energy_e4kwh,
-    }
-    return {
-        **shapes.session(row, ctx.site.zone),
-        "live": {
-            "duration_s": fee.duration_s,
-            "energy_kwh": format_e4(fee.energy_e4kwh),
-            "energy_fee": None if fee.energy_fee_fen is None else format_fen(fee.energy_fee_fen),
-            "service_fee": None if fee.service_fee_fen is None else format_fen(fee.service_fee_fen),
-            "amount": None if fee.amount_fen is None else format_fen(fee.amount_fen),
-        },
-    }
+async def _order_of(ctx: ApiContext, transaction_id: str) -> dict[str, Any] | None:
+    """The order of a transaction: from those that wait for their answer, else from the database."""
+    pending = ctx.orders.pending_of(transaction_id)
+    if pending is not None:
+        return {name: getattr(pending, name) for name in OrderSaved.__slots__}
+    return await asyncio.to_thread(ctx.store.reader.order_of, transaction_id)
 
 
-@router.get("/sessions/{transaction_id}/samples")
+@router.get("/sessions/{transaction_id}/samples", **shown(answers.SamplePage))
 async def samples(ctx: Context, transaction_id: str, limit: Limit = 1000, cursor: Cursor = None) -> dict[str, Any]:
     """The curve of a session."""
     after = shapes.read_cursor(cursor)
-    rows = await asyncio.to_thread(
-        ctx.store.reader.samples, transaction_id, after_row=after[0] if after else 0, limit=limit
+    reader = ctx.store.reader
+    rows = await asyncio.to_thread(reader.samples, transaction_id, after_row=after[0] if after else 0, limit=limit + 1)
+    if not rows and await asyncio.to_thread(reader.session, transaction_id) is None:
+        raise not_found(f"session {transaction_id}")
+    return shapes.page(
+        rows,
+        limit,
+        lambda row: shapes.cursor_of(row["row"], ""),
+        lambda row: shapes.sample(row, ctx.site.zone),
     )
-    items = [shapes.sample(row, ctx.site.zone) for row in rows]
-    return _page(items, limit, shapes.cursor_of(rows[-1]["row"], "") if rows else None)
 
 
 # -- bills ----------------------------------------------------------------------------------------------
 
 
-@router.get("/bills")
+@router.get("/bills", **shown(answers.BillPage))
 async def bills(
     ctx: Context,
     limit: Limit = 100,
     cursor: Cursor = None,
-    status: str | None = None,
+    status: Literal["normal", "repaired", "provisional", "review", "void"] | None = None,
     since: str | None = None,
     until: str | None = None,
     pile: str | None = None,
@@ -175,14 +145,17 @@ async def bills(
         since_ms=shapes.read_instant(since, "since"),
         until_ms=shapes.read_instant(until, "until"),
         before=before,
-        limit=limit,
+        limit=limit + 1,
     )
-    items = [json.loads(row["body"]) for row in rows]
-    following = shapes.cursor_of(rows[-1]["created_at_ms"], rows[-1]["transaction_id"]) if rows else None
-    return _page(items, limit, following)
+    return shapes.page(
+        rows,
+        limit,
+        lambda row: shapes.cursor_of(row["created_at_ms"], row["transaction_id"]),
+        lambda row: json.loads(row["body"]),
+    )
 
 
-@router.get("/bills/{transaction_id}")
+@router.get("/bills/{transaction_id}", **shown(answers.Bill))
 async def bill(ctx: Context, transaction_id: str) -> Response:
     """The newest revision of one bill, byte for byte as it was made."""
     row = await asyncio.to_thread(ctx.store.reader.bill, transaction_id)
@@ -191,42 +164,40 @@ async def bill(ctx: Context, transaction_id: str) -> Response:
     return Response(row["body"], media_type="application/json")
 
 
-@router.get("/bills/{transaction_id}/revisions")
-async def revisions(ctx: Context, transaction_id: str) -> dict[str, Any]:
-    """Every revision of one bill, each with its reason, actor, evidence and time."""
+@router.get("/bills/{transaction_id}/revisions", **shown(answers.RevisionPage))
+async def revisions(ctx: Context, transaction_id: str, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    """Every revision of one bill, oldest first, each with its reason, actor and time; and the records."""
+    after = shapes.read_cursor(cursor)
     rows = await asyncio.to_thread(ctx.store.reader.revisions, transaction_id)
     if not rows:
         raise not_found(f"bill {transaction_id}")
     records = await asyncio.to_thread(ctx.store.reader.records, transaction_id)
-    evidence = [
-        {"content_hash": r["content_hash"], "received_at": shapes.at(r["rx_ms"], ctx.site.zone)} for r in records
-    ]
-    items = [
-        {
-            "revision": row["revision"],
-            "reason": row["reason"],
-            "actor": row["actor"],
-            "created_at": shapes.at(row["created_at_ms"], ctx.site.zone),
-            "bill": json.loads(row["body"]),
-        }
-        for row in rows
-    ]
-    return {"items": items, "records": evidence, "next_cursor": None}
+    page = shapes.page(
+        [row for row in rows if after is None or row["revision"] > after[0]],
+        limit,
+        lambda row: shapes.cursor_of(row["revision"], ""),
+        lambda row: shapes.revision(row, ctx.site.zone),
+    )
+    return {**page, "records": [shapes.record(row, ctx.site.zone) for row in records]}
 
 
 # -- orders and outbox ----------------------------------------------------------------------------------
 
 
-@router.get("/orders")
+@router.get("/orders", **shown(answers.OrderPage))
 async def orders(ctx: Context, limit: Limit = 100, cursor: Cursor = None, pile: str | None = None) -> dict[str, Any]:
     """Orders to piles, newest first."""
     before = shapes.read_cursor(cursor)
-    rows = await asyncio.to_thread(ctx.store.reader.orders, pile_id=pile, before=before, limit=limit)
-    following = shapes.cursor_of(rows[-1]["created_at_ms"], rows[-1]["order_id"]) if rows else None
-    return _page([shapes.order(row, ctx.site.zone) for row in rows], limit, following)
+    rows = await asyncio.to_thread(ctx.store.reader.orders, pile_id=pile, before=before, limit=limit + 1)
+    return shapes.page(
+        rows,
+        limit,
+        lambda row: shapes.cursor_of(row["created_at_ms"], row["order_id"]),
+        lambda row: shapes.order(row, ctx.site.zone),
+    )
 
 
-@router.get("/orders/{order_id}")
+@router.get("/orders/{order_id}", **shown(answers.Order))
 async def order(ctx: Context, order_id: str) -> dict[str, Any]:
     """One order."""
     row = await asyncio.to_thread(ctx.store.reader.order, order_id)
@@ -235,36 +206,28 @@ async def order(ctx: Context, order_id: str) -> dict[str, Any]:
     return shapes.order(row, ctx.site.zone)
 
 
-@router.get("/outbox")
+@router.get("/outbox", **shown(answers.OutboxPage))
 async def outbox(
-    ctx: Context, limit: Limit = 100, cursor: Cursor = None, state: str | None = None, upstream: str | None = None
+    ctx: Context,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    state: Literal["pending", "delivered", "dead"] | None = None,
+    upstream: str | None = None,
 ) -> dict[str, Any]:
     """What still has to go upstream, what went, what was set aside."""
     after = shapes.read_cursor(cursor)
     rows = await asyncio.to_thread(
-        ctx.store.reader.outbox, state=state, endpoint=upstream, after=after[0] if after else 0, limit=limit
+        ctx.store.reader.outbox, state=state, endpoint=upstream, after=after[0] if after else 0, limit=limit + 1
     )
     summary = await asyncio.to_thread(ctx.store.reader.outbox_summary)
     breakers = ctx.forwarder.states(ctx.clock.now_ms())
-    page = _page(
-        [shapes.outbox_entry(row, ctx.site.zone) for row in rows],
-        limit,
-        shapes.cursor_of(rows[-1]["id"], "") if rows else None,
+    page = shapes.page(
+        rows, limit, lambda row: shapes.cursor_of(row["id"], ""), lambda row: shapes.outbox_entry(row, ctx.site.zone)
     )
-    page["upstreams"] = [
-        {
-            "upstream": row["endpoint"],
-            "state": row["state"],
-            "entries": row["entries"],
-            "oldest_at": shapes.at(row["oldest_at_ms"], ctx.site.zone),
-            "breaker": breakers.get(row["endpoint"]),
-        }
-        for row in summary
-    ]
-    return page
+    return {**page, "upstreams": [shapes.upstream(row, breakers, ctx.site.zone) for row in summary]}
 
 
-@router.post("/outbox/{outbox_id}/retry", status_code=202)
+@router.post("/outbox/{outbox_id}/retry", **shown(answers.Retried, 202))
 async def retry(ctx: Context, outbox_id: int) -> dict[str, Any]:
     """Send an entry again, with the same id and bytes."""
     now_ms = ctx.clock.now_ms()
@@ -276,7 +239,7 @@ async def retry(ctx: Context, outbox_id: int) -> dict[str, Any]:
     return {"id": outbox_id, "state": "pending"}
 
 
-@router.post("/outbox/test", status_code=202)
+@router.post("/outbox/test", **shown(answers.EventPut, 202))
 async def test_event(ctx: Context, actor: Caller) -> dict[str, Any]:
     """Put a ``pilegate.test`` event into the queue of every upstream."""
     now_ms = ctx.clock.now_ms()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -13,7 +16,15 @@ from gateway.errors import StoreError
 from gateway.orders import OrderError
 from protocol.errors import LocalProtocolError
 
-_STATUS = {"pile_unknown": 404, "pile_offline": 409, "connector_busy": 409, "order_pending": 409}
+log = structlog.get_logger()
+
+_STATUS = {
+    "pile_unknown": 404,
+    "connector_unknown": 404,
+    "pile_offline": 409,
+    "connector_busy": 409,
+    "order_pending": 409,
+}
 
 
 class Problem(Exception):
@@ -36,12 +47,19 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not_found", f"{what} does not exist")
 
 
-def answer(status: int, code: str, detail: str, **extra: Any) -> JSONResponse:
+def body_of(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """A problem's members."""
+    title = code.replace("_", " ")
+    return {"type": f"urn:pilegate:problem:{code}", "title": title, "status": status, "detail": detail, **extra}
+
+
+def answer(
+    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+) -> JSONResponse:
     """The response of a problem."""
-    body = {"type": f"urn:pilegate:problem:{code}", "title": code.replace("_", " "), "status": status,
-            "detail": detail, **extra}  # fmt: skip
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+    more = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    body = body_of(status, code, detail, **extra)
+    return JSONResponse(body, status, headers={**(headers or {}), **more}, media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:
@@ -64,13 +82,24 @@ def install(app: FastAPI) -> None:
         is_missing = "does not exist" in str(error)
         return answer(404, "not_found", str(error)) if is_missing else answer(409, error.code, str(error))
 
+    @app.exception_handler(sqlite3.Error)
+    async def on_database(request: Request, error: sqlite3.Error) -> JSONResponse:
+        log.error("database_unreadable", reason=str(error))
+        return answer(503, "store_unreadable", "the database cannot be read at present")
+
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        return answer(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail))
+        code = codes.get(error.status_code, "http_error")
+        return answer(error.status_code, code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         fields = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
         told = "; ".join(f"{each['where']}: {each['what']}" for each in fields)
         return answer(422, "invalid_request", told, errors=fields)
+
+    @app.exception_handler(Exception)
+    async def on_defect(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_failed", path=request.url.path, reason=repr(error), exc_info=error)
+        return answer(500, "defect", "a defect of the gateway; its log says more")

@@ -8,12 +8,16 @@ import socket
 from typing import Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, Response
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from gateway.api import actions, lists, lookups, problems, stream
-from gateway.api.auth import caller
+from gateway.api.answers import Health, shown
+from gateway.api.auth import TokenGate
 from gateway.api.config import ApiConfig
 from gateway.api.context import ApiContext
+from gateway.api.document import document_of
+from gateway.api.stream import Feed
 from gateway.errors import ListenerError
 
 _STOP_WAIT_S = 3
@@ -27,11 +31,12 @@ def make_app(context: ApiContext, config: ApiConfig) -> FastAPI:
         description="Piles, sessions, bills and orders. Every call but /healthz needs a bearer token.",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
     )
     app.state.context = context
     app.state.config = config
-    app.state.watches = set()
+    app.state.feed = Feed(context, config.events_kept)
+    app.add_middleware(TokenGate, context=context)
     problems.install(app)
     for router in (lookups.router, actions.router, lists.router, stream.router):
         app.include_router(router, prefix="/api/v1")
@@ -40,8 +45,8 @@ def make_app(context: ApiContext, config: ApiConfig) -> FastAPI:
 
 
 def _add_health(app: FastAPI, context: ApiContext) -> None:
-    @app.get("/healthz")
-    @app.get("/api/v1/healthz")
+    @app.get("/healthz", **shown(Health))
+    @app.get("/api/v1/healthz", include_in_schema=False)
     async def healthz(response: Response) -> dict[str, Any]:
         """Liveness and readiness; the only call without a token."""
         store = context.store
@@ -54,10 +59,18 @@ def _add_health(app: FastAPI, context: ApiContext) -> None:
         response.status_code = 200 if is_ready else 503
         return {"status": "ok" if is_ready else "degraded", "version": context.version, "checks": checks}
 
-    @app.get("/metrics", dependencies=[Depends(caller)])
-    @app.get("/api/v1/metrics", dependencies=[Depends(caller)])
+    @app.get("/openapi.json", include_in_schema=False)
+    @app.get("/api/v1/openapi.json", include_in_schema=False)
+    async def document() -> JSONResponse:
+        """This document."""
+        return JSONResponse(document_of(app))
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    @app.get("/api/v1/metrics", include_in_schema=False)
     async def metrics() -> Response:
         """Prometheus metrics."""
+        context.metrics.outbox = await asyncio.to_thread(context.store.reader.outbox_summary)
+        context.metrics.at_ms = context.clock.now_ms()
         return Response(context.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -66,6 +79,7 @@ class ApiServer:
 
     def __init__(self, context: ApiContext, config: ApiConfig) -> None:
         self._config = config
+        self._context = context
         self._app = make_app(context, config)
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -90,6 +104,7 @@ class ApiServer:
             timeout_graceful_shutdown=_STOP_WAIT_S,
             ws="none",
         )
+        self._context.switchboard.watchers.append(self._app.state.feed)
         self._server = _QuietServer(settings)
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started:
@@ -98,8 +113,8 @@ class ApiServer:
 
     async def stop(self) -> None:
         """Finish what is under way, then stop."""
-        for watch in list(self._app.state.watches):
-            watch.queue.put_nowait(None)
+        for watch in list(self._app.state.feed.watches):
+            watch.end()
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task

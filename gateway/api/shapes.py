@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,34 @@ def read_cursor(text: str | None) -> tuple[int, str] | None:
     except (ValueError, TypeError, binascii.Error):
         pass
     raise Problem(400, "cursor_invalid", "the cursor is not one that this interface gave out")
+
+
+def page(
+    items: Sequence[Any], limit: int, cursor_at: Callable[[Any], str], show: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """One page of a list that was asked for with one item more than ``limit``."""
+    shown = items[:limit]
+    return {
+        "items": [show(item) for item in shown],
+        "next_cursor": cursor_at(shown[-1]) if len(items) > limit else None,
+    }
+
+
+def keyed_page(
+    items: Iterable[Mapping[str, Any]], key: str, limit: int, cursor: str | None, show: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """One page of a list that is held whole, in order of a text ``key``."""
+    after = read_cursor(cursor)
+    ordered = sorted(items, key=lambda item: str(item[key]))
+    rest = [item for item in ordered if after is None or str(item[key]) > after[1]]
+    return page(rest, limit, lambda item: cursor_of(0, str(item[key])), show)
+
+
+def listed_page(items: Sequence[Any], limit: int, cursor: str | None) -> dict[str, Any]:
+    """One page of a list that is held whole, in its own order."""
+    after = read_cursor(cursor)
+    start = after[0] if after else 0
+    return page(items[start : start + limit + 1], limit, lambda _: cursor_of(start + limit, ""), dict)
 
 
 def read_instant(text: str | None, name: str) -> int | None:
@@ -174,3 +202,44 @@ def account(row: Mapping[str, Any]) -> dict[str, Any]:
 def unfrozen(row: Mapping[str, Any]) -> dict[str, Any]:
     """A card's or VIN's row, its flag as a boolean."""
     return {**row, "is_frozen": bool(row["is_frozen"])}
+
+
+def unknown_pile(row: Mapping[str, Any], zone: Zone) -> dict[str, Any]:
+    """A pile that was refused."""
+    return {
+        "pile_id": row["pile_id"],
+        "address": row["address"],
+        "protocol": row["protocol"],
+        "firmware_version": row["firmware_version"],
+        "connector_count": row["connector_count"],
+        "attempts": row["attempts"],
+        "first_seen_at": at(row["first_seen_at_ms"], zone),
+        "last_seen_at": at(row["last_seen_at_ms"], zone),
+    }
+
+
+def revision(row: Mapping[str, Any], zone: Zone) -> dict[str, Any]:
+    """A revision of a bill."""
+    return {
+        "revision": row["revision"],
+        "reason": row["reason"],
+        "actor": row["actor"],
+        "created_at": at(row["created_at_ms"], zone),
+        "bill": json.loads(row["body"]),
+    }
+
+
+def record(row: Mapping[str, Any], zone: Zone) -> dict[str, Any]:
+    """A record as evidence."""
+    return {"content_hash": row["content_hash"], "received_at": at(row["rx_ms"], zone)}
+
+
+def upstream(row: Mapping[str, Any], breakers: Mapping[str, str], zone: Zone) -> dict[str, Any]:
+    """How many entries of one state an upstream has."""
+    return {
+        "upstream": row["endpoint"],
+        "state": row["state"],
+        "entries": row["entries"],
+        "oldest_at": at(row["oldest_at_ms"], zone),
+        "breaker": breakers.get(row["endpoint"]),
+    }

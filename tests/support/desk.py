@@ -1,0 +1,151 @@
+"""The operator's side of a daemon: its HTTP interface over a real socket, and piles played by hand."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from gateway.app import App
+from gateway.clock import Clock
+from gateway.config import load
+from gateway.simulator.scripts import pile_id
+from tests.support.daemon import Daemon
+from tests.support.handpile import HandPile
+from tests.support.openapi import Contract
+from tests.support.operator import list_accounts
+from tests.support.site import write_config
+
+
+_CONTRACT: list[Contract] = []  # the document is made of the code alone, so it is read once
+
+
+class Desk:
+    """A client of one daemon.
+
+    Attributes:
+        client: carries the token; paths are below ``/api/v1``.
+        port: where piles connect.
+    """
+
+    def __init__(self, port: int, api_port: int, token: str) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{api_port}"
+        self.token = token
+        headers = {"Authorization": f"Bearer {token}"}
+        self.client = httpx.AsyncClient(
+            base_url=f"{self.url}/api/v1",
+            headers=headers,
+            timeout=20,
+            trust_env=False,
+            event_hooks={"response": [self._hold_to_contract]},
+        )
+        self.stranger = httpx.AsyncClient(base_url=self.url, timeout=20, trust_env=False)
+        self._piles: list[HandPile] = []
+
+    async def _hold_to_contract(self, reply: httpx.Response) -> None:
+        """Every answer to every test is one that the OpenAPI document allows."""
+        if reply.headers.get("content-type", "").startswith("text/event-stream"):
+            return
+        if not _CONTRACT:
+            _CONTRACT.append(Contract(await self.document()))
+        await reply.aread()
+        request = reply.request
+        _CONTRACT[0].check(
+            request.method, request.url.path, reply.status_code, reply.headers.get("content-type", ""), reply.text
+        )
+
+    async def document(self) -> dict:
+        """The OpenAPI document."""
+        reply = await self.stranger.get("/openapi.json", headers={"Authorization": f"Bearer {self.token}"})
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    async def pile(self, number: int, *, guns: int = 2, model_no: str = "0100") -> HandPile:
+        """A pile of the site, logged in."""
+        one = HandPile(pile_id(number), guns=guns)
+        self._piles.append(one)
+        await one.log_in(self.port, model_no)
+        return one
+
+    def bare_pile(self, number: int) -> HandPile:
+        """A pile that has not connected."""
+        one = HandPile(pile_id(number))
+        self._piles.append(one)
+        return one
+
+    async def get(self, path: str, **params: object) -> dict:
+        reply = await self.client.get(path, params=params)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    async def post(self, path: str, body: object = None, status: int = 200, **headers: str) -> dict:
+        reply = await self.client.post(path, json=body, headers=headers)
+        assert reply.status_code == status, (reply.status_code, reply.text)
+        return reply.json()
+
+    async def order(self, path: str, body: object = None, status: int = 200) -> asyncio.Task:
+        """A call that waits for the pile's answer, under way."""
+        return asyncio.create_task(self.post(path, body, status))
+
+    async def start(self, pile: HandPile, gun: int = 1, **body: object) -> str:
+        """Start remotely and let the pile agree; the transaction's id."""
+        path = f"/piles/{pile.pile_id}/connectors/{gun}/start"
+        made = await self.post(path, {"balance": "50.00", **body}, 202)
+        order = await pile.expect(0x34)
+        serial = made["transaction_id"]
+        assert order.body[:16].hex() == serial.lower()
+        pile.send(start_answer(pile, serial, gun, order.sequence))
+        return serial
+
+    async def until(self, path: str, test, within_s: float = 10, **params: object) -> dict:
+        """Ask until the answer passes a test."""
+        async with asyncio.timeout(within_s):
+            while True:
+                reply = await self.client.get(path, params=params)
+                if reply.status_code == 200 and test(reply.json()):
+                    return reply.json()
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        for pile in self._piles:
+            await pile.close()
+        await self.client.aclose()
+        await self.stranger.aclose()
+
+
+def start_answer(pile: HandPile, serial: str, gun: int, sequence: int, ok: int = 1, reason: int = 0) -> bytes:
+    """0x33 with the sequence of its order."""
+    from tests.support import wire
+
+    body = wire.bcd(serial) + wire.bcd(pile.pile_id) + bytes([gun, ok, reason])
+    return wire.frame(0x33, body, sequence=sequence)
+
+
+@contextlib.asynccontextmanager
+async def in_process(
+    directory: Path, piles: int = 3, *, more: str = "", clock: Clock | None = None
+) -> AsyncIterator[tuple[Desk, App]]:
+    """A daemon within this process and loop, on free ports; its API over a real socket."""
+    config = write_config(directory, piles, more=more)
+    token = await asyncio.to_thread(list_accounts, directory)
+    app = App(load(config), config_path=config, clock=clock)
+    await app.start()
+    assert app.api_port is not None
+    desk = Desk(app.ports[0], app.api_port, token)
+    try:
+        yield desk, app
+    finally:
+        await desk.close()
+        await app.stop()
+
+
+@contextlib.asynccontextmanager
+async def desk_of(daemon: Daemon, token: str) -> AsyncIterator[Desk]:
+    """A client of a daemon in a process of its own."""
+    desk = Desk(daemon.port, daemon.api_port, token)
+    try:
+        yield desk
+    finally:
+        await desk.close()
