@@ -10,8 +10,9 @@ from typing import IO, Any
 
 from gateway.framelog import LogDamage, LogLine, hex_bytes, instant_text, read_log
 from protocol.dialects.ykc_frames import KNOWN
-from protocol.dialects.ykc_wire import BAD, NAME, WireFrame, read_frame, render_fields
+from protocol.dialects.ykc_wire import NAME, read_frame, render_fields
 from protocol.framer import Cut, Framer
+from protocol.wire import BAD, WireFrame
 
 DONE, WITH_FINDINGS, WRONG_USAGE, FAILED = 0, 1, 2, 3
 _BUFFER_BYTES = 1 << 16

@@ -7,10 +7,11 @@ from typing import Protocol
 from protocol.commands import AnswerLogin, PileCommand
 from protocol.dialects import ykc, ykc_orders
 from protocol.dialects.ykc_frames import FRAMES, KNOWN
-from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, WireFrame, enclose, read_frame
+from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, enclose, read_frame
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
 from protocol.transitions import LinkEvent, LinkState, after
+from protocol.wire import WireFrame
 
 _TWO_MORE_DECIMALS = 100
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from construct import Struct
+from construct import Renamed, Struct
 
 from protocol.dialects import aaf5_bodies as b
 from protocol.dialects.aaf5_bodies import (
@@ -285,8 +285,8 @@ NAMED_TARIFF = layout(
     "named_tariff",
     *HEAD,
     "gun" / U16,
-    *(f"{name}_{part}" / U24 for name in NAMED for part in ("price", "service")),
-    *(name / Hex(4) for name in _WINDOWS),
+    *(Renamed(U24, f"{name}_{part}") for name in NAMED for part in ("price", "service")),
+    *(Renamed(Hex(4), name) for name in _WINDOWS),
     "parking" / U16,
 )
 

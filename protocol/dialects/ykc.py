@@ -13,7 +13,8 @@ from protocol import events as e
 from protocol.dialects.ykc_codes import stop_text
 from protocol.dialects.ykc_frames import FRAMES
 from protocol.dialects.ykc_times import pile_time
-from protocol.dialects.ykc_wire import NAME, WireFrame, render_fields, vin_text
+from protocol.dialects.ykc_wire import NAME, render_fields, vin_text
+from protocol.wire import WireFrame
 
 TWO_DECIMALS_UPTO = 0x0D  # login versions up to 1.3 carry energy and money with two decimals
 _ZERO_CARD = "0" * 16

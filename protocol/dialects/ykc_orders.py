@@ -9,9 +9,9 @@ from protocol import commands as c
 from protocol.dialects.ykc import gun_number
 from protocol.dialects.ykc_frames import AUTHORISATION_BIG, FRAMES
 from protocol.dialects.ykc_times import pile_time, raw_time
-from protocol.dialects.ykc_wire import WireFrame
 from protocol.errors import LocalProtocolError
 from protocol.layout import Layout
+from protocol.wire import WireFrame
 
 _ZERO_CARD = "0" * 16
 _RAISE, _LOWER = 0x55, 0xFF

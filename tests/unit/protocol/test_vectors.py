@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.dialects.ykc_wire import BAD, read_frame, render_fields, write_frame
+from protocol.dialects.ykc_wire import read_frame, render_fields, write_frame
+from protocol.wire import BAD
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(os.environ.get("PILEGATE_VECTORS", ROOT.parent / "shared" / "vectors"))

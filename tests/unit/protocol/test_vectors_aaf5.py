@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from protocol.dialects.aaf5_frames import KNOWN, SH26, SH52
-from protocol.dialects.aaf5_wire import BAD, SUM, read_frame, render_fields, write_frame
+from protocol.dialects.aaf5_wire import SUM, read_frame, render_fields, write_frame
 from protocol.framer import Framer
+from protocol.wire import BAD
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(os.environ.get("PILEGATE_VECTORS", ROOT.parent / "shared" / "vectors"))
