@@ -28,14 +28,16 @@ from gateway.listeners.tcp import TcpListener
 from gateway.manage import forget_old, merged_site
 from gateway.metrics import Metrics
 from gateway.orders import Orders
-from gateway.outcome import EventRaised, Notice
+from gateway.outcome import EventRaised, Notice, SiteKnown
 from gateway.pipeline import Pipeline
 from gateway.priced import refuse_edits
 from gateway.restore import restore_engine
 from gateway.routine import Routine
+from gateway.sitetext import site_text
 from gateway.store import Store
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
+from gateway.witness import Witness
 from protocol.events import PileEvent
 
 log = structlog.get_logger()
@@ -84,6 +86,8 @@ class App:
             is_replay=False,
         )
         self.switchboard = Switchboard(self.engine, self.store.writer, self.clock)
+        self.witness = Witness(self.store.writer.submit_telemetry, silence_ms_max=config.presence.silence_ms_max)
+        self._note_site()
         restored = restore_engine(self.engine, self.store)
         self.switchboard.carry_out(restored)
         speed = self.clock.speed if isinstance(self.clock, ScaledClock) else 1
@@ -144,6 +148,7 @@ class App:
             write=write,
             hang_up=hang_up,
             only_pile=only_pile,
+            witness=self.witness,
         )
 
     def on_event(self, event: PileEvent) -> None:
@@ -161,7 +166,13 @@ class App:
         if self.store.reader.find_pile(pile_id) is None:
             return False
         self.engine.reload(merged_site(self.config.site, self.store))
+        self._note_site()
         return self.engine.piles.is_listed(pile_id)
+
+    def _note_site(self) -> None:
+        """Write down what bills are made with from now on, when it differs from what is written."""
+        text = site_text(self.engine.sessions.site, self.config)
+        self.store.writer.submit([SiteKnown(self.clock.now_ms(), text)])
 
     def _watch(self, item: EventRaised | Notice) -> None:
         """Something for upstream may have come into the outbox."""
@@ -210,6 +221,7 @@ class App:
                 listener.check(now_ms)
                 listener.pause(is_paused=is_behind)
             self.routine.tick(now_ms)
+            self.witness.tick(now_ms)
             if now_ms - self._forgot_at_ms > _FORGET_MS:
                 self._forgot_at_ms = now_ms
                 forget_old(self.store.writer.call, self.store, at_ms=now_ms)
@@ -221,6 +233,7 @@ class App:
             refuse_edits(fresh.site.book, self.store.reader.priced_tariffs(), self._config_path)
             self.config = _with_reloadable(self.config, fresh)
         self.engine.reload(merged_site(self.config.site, self.store))
+        self._note_site()
         for listener in self.listeners:
             listener.limits = self.config.limits
         log.info("configuration_reloaded")

@@ -160,6 +160,10 @@ def forget_old(call: Call, store: Store, *, at_ms: int) -> Future[Any]:
             (at_ms - config.keep_samples_days * day_ms,),
         ).rowcount
         gone += connection.execute(
+            "DELETE FROM frame WHERE id IN (SELECT id FROM frame WHERE at_ms < ? LIMIT 100000)",
+            (at_ms - config.keep_frames_days * day_ms,),
+        ).rowcount
+        gone += connection.execute(
             "DELETE FROM outbox WHERE state <> 'pending' AND created_at_ms < ?",
             (at_ms - config.keep_delivered_days * day_ms,),
         ).rowcount

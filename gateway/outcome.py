@@ -191,6 +191,29 @@ class OrderSaved:
     result: Mapping[str, object] | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FrameKept:
+    """Bytes of one read or write that a bill may rest on, or that a link opened or closed; never changed.
+
+    ``kind`` is up, down, open or close, as in frame logs; ``about`` names the facts or the command in ``data``.
+    """
+
+    pile_id: str
+    at_ms: int
+    link: str
+    kind: str
+    about: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteKnown:
+    """Tariffs, master data and deadlines as they are from ``at_ms`` on, as the text of a site file."""
+
+    at_ms: int
+    text: str = field(repr=False)
+
+
 Row = (
     PileSeen
     | UnknownPileSeen
@@ -205,6 +228,8 @@ Row = (
     | TariffPriced
     | EventRaised
     | OrderSaved
+    | FrameKept
+    | SiteKnown
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import structlog
 from gateway.framelog import Kind
 from gateway.metrics import Metrics
 from gateway.switchboard import Switchboard
+from gateway.witness import Witness
 from protocol import events
 from protocol.commands import PileCommand
 from protocol.link import Link
@@ -72,6 +73,7 @@ class Pipeline:
         address: peer, as ``host:port``.
         write: sends bytes; never blocks.
         hang_up: closes the connection.
+        witness: keeps what bills rest on.
         only_pile: the one pile that may speak here, where the transport knows it.
     """
 
@@ -87,6 +89,7 @@ class Pipeline:
         address: str,
         write: Callable[[bytes], None],
         hang_up: Callable[[], None],
+        witness: Witness,
         only_pile: str | None = None,
     ) -> None:
         self.pile_id: str | None = None
@@ -110,6 +113,7 @@ class Pipeline:
         self._unrecognised_bytes = 0
         self._window_from_ms = self.opened_at_ms
         self._window_frames = 0
+        self._witness = witness.link(address, self.opened_at_ms)
         capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
 
     def received(self, data: bytes, at_ms: int) -> None:
@@ -123,12 +127,23 @@ class Pipeline:
         self.heard_at_ms = at_ms
         self._metrics.bytes_received += len(data)
         self._capture.append(at_ms, self._link_no, "up", data, "ykc")
-        for fact in self._link.receive(data, at_ms):
+        facts = self._link.receive(data, at_ms)
+        self._witness.read(data, at_ms, is_whole=not self._link.buffered_bytes, is_cut=bool(facts))
+        self._testify(facts)
+        for fact in facts:
             if isinstance(fact, events.FrameRefused):
                 self._refused(fact)
             else:
                 self._accepted(fact)
         self._recognise(len(data))
+
+    def _testify(self, facts: Sequence[events.PileEvent | events.FrameRefused]) -> None:
+        """Hand what will be acted upon to the witness, before anything is promised for it.
+
+        A login is not acted upon yet: nobody has looked whether the pile is listed.
+        """
+        told = [fact for fact in facts if not isinstance(fact, events.FrameRefused | events.PileLoggedIn)]
+        self._witness.told(fact for fact in told if self._may_speak_for(fact.pile_id))
 
     def _recognise(self, size_bytes: int) -> None:
         """A link shows by its first bytes which protocol it speaks, or is closed."""
@@ -169,6 +184,7 @@ class Pipeline:
             self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
             self._switchboard.connect(event.pile_id, self)
             self._speaks_for.add(event.pile_id)
+            self._witness.told([event])
             self._switchboard.carry_out(outcome, self)
             self._answers.on_event(event)
         else:
@@ -215,6 +231,8 @@ class Pipeline:
             return
         data = self._link.send(command)
         self._capture.append(at_ms, self._link_no, "down", data, "ykc")
+        if self._may_speak_for(command.pile_id):
+            self._witness.sent(command, data, at_ms)
         self._metrics.bytes_sent += len(data)
         self._write(data)
 
@@ -241,6 +259,7 @@ class Pipeline:
         reason = self._closed_because or "closed by the peer"
         self._closed_because = reason
         self._capture.append(at_ms, self._link_no, "close", reason.encode(), None)
+        self._witness.closed(at_ms)
         for pile_id in sorted(self._speaks_for):
             self._switchboard.disconnect(pile_id, self, at_ms)
             if not self._switchboard.is_connected(pile_id):

@@ -104,6 +104,7 @@ class Site:
         name: what the operator calls the site; part of the CloudEvents source.
         zone_name: IANA zone, such as ``Asia/Shanghai``.
         tariff_binding: ``session_start`` or ``instant``.
+        tables: what all this was read from, so that it can be written down.
     """
 
     name: str = "site-01"
@@ -113,6 +114,7 @@ class Site:
     piles: Mapping[str, PileEntry] = field(default_factory=dict)
     cards: Mapping[str, str] = field(default_factory=dict)
     zone: Zone = field(default_factory=lambda: zone_of("Asia/Shanghai"))
+    tables: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def station_of(self, pile_id: str) -> str:
         """The station of a pile, empty when it has none or is unknown."""
@@ -204,6 +206,7 @@ def site_from_file(source: TomlFile) -> Site:
         piles=_by_id(piles, source),
         cards={card.uid.upper().rjust(16, "0"): card.logic for card in cards},
         zone=zone,
+        tables={name: table for name, table in tables.items() if name in SITE_TABLES},
     )
 
 

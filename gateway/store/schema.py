@@ -105,6 +105,34 @@ def first_tables(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_EVIDENCE = """
+CREATE TABLE frame (
+    id INTEGER PRIMARY KEY, pile_id TEXT NOT NULL, at_ms INTEGER NOT NULL, link TEXT NOT NULL, kind TEXT NOT NULL,
+    about TEXT NOT NULL, data BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+CREATE INDEX frame_of ON frame (pile_id, at_ms);
+CREATE INDEX frame_age ON frame (at_ms);
+CREATE TRIGGER frame_is_never_edited BEFORE UPDATE ON frame
+    BEGIN SELECT RAISE(ABORT, 'evidence is never edited'); END;
+CREATE TABLE site_version (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, sha256 TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE TRIGGER site_version_is_never_edited BEFORE UPDATE ON site_version
+    BEGIN SELECT RAISE(ABORT, 'evidence is never edited'); END;
+CREATE TABLE session_firmware (
+    transaction_id TEXT PRIMARY KEY, firmware_version TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TRIGGER session_remembers_firmware AFTER INSERT ON session BEGIN
+    INSERT OR IGNORE INTO session_firmware
+    SELECT NEW.transaction_id, firmware_version FROM pile
+    WHERE pile_id = NEW.pile_id AND firmware_version IS NOT NULL; END
+"""
+
+
+@migrations()
+def evidence_of_bills(db: sqlite_utils.Database) -> None:
+    """Frames as they came, the site as it was, and the firmware that a pile had at each session."""
+    for statement in _statements(_EVIDENCE):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """The statements of a script; a trigger's inner semicolons stay inside."""
     found: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -35,12 +36,21 @@ _PUT_OUTBOX = """INSERT OR IGNORE INTO outbox
  (endpoint, event_id, partition, sequence, type, body, created_at_ms, due_at_ms, expires_at_ms)
  VALUES (?,?,?,?,?,?,?,?,?)"""
 
+_LAST_DIGEST = "SELECT digest FROM frame WHERE pile_id = ? ORDER BY id DESC LIMIT 1"
+_PUT_FRAME = "INSERT INTO frame (pile_id, at_ms, link, kind, about, data, digest) VALUES (?,?,?,?,?,?,?)"
+
 # (endpoint name, event, sequence) -> (body, expires_at_ms), or None when the endpoint does not want it
 Envelope = Callable[[str, o.EventRaised, int], "tuple[bytes, int] | None"]
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def frame_digest(former: bytes, at_ms: int, link: str, kind: str, data: bytes) -> bytes:
+    """The digest of one kept frame over that of the pile's frame before it, so that none can be taken out unseen."""
+    head = f"{at_ms}\n{link}\n{kind}\n".encode()
+    return hashlib.sha256(former + head + data).digest()
 
 
 class RowWriter:
@@ -55,6 +65,7 @@ class RowWriter:
         self._connection = connection
         self._endpoints = endpoints
         self._envelope = envelope
+        self._digests: dict[str, bytes] = {}
         self._writers: dict[type, Callable[[Any], None]] = {
             o.SampleTaken: self._sample,
             o.SessionSaved: self._session,
@@ -69,7 +80,13 @@ class RowWriter:
             o.PileTariffKnown: self._tariff,
             o.MeterStopKnown: self._meter,
             o.OfflineCardsKnown: self._offline_cards,
+            o.FrameKept: self._frame,
+            o.SiteKnown: self._site,
         }
+
+    def undone(self) -> None:
+        """The open transaction was rolled back: what was remembered of it is forgotten."""
+        self._digests.clear()
 
     def write(self, row: o.Row) -> None:
         """Write one row within the open transaction."""
@@ -199,3 +216,19 @@ class RowWriter:
                 self._connection.execute(
                     "DELETE FROM offline_card WHERE pile_id = ? AND card_uid = ?", (r.pile_id, card_uid)
                 )
+
+    def _frame(self, r: o.FrameKept) -> None:
+        former = self._digests.get(r.pile_id)
+        if former is None:
+            last = self._connection.execute(_LAST_DIGEST, (r.pile_id,)).fetchone()
+            former = last[0] if last else b""
+        digest = frame_digest(former, r.at_ms, r.link, r.kind, r.data)
+        self._connection.execute(_PUT_FRAME, (r.pile_id, r.at_ms, r.link, r.kind, r.about, r.data, digest))
+        self._digests[r.pile_id] = digest
+
+    def _site(self, r: o.SiteKnown) -> None:
+        sha256 = hashlib.sha256(r.text.encode()).hexdigest()
+        newest = self._connection.execute("SELECT sha256 FROM site_version ORDER BY id DESC LIMIT 1").fetchone()
+        if newest is None or newest[0] != sha256:
+            values = (r.at_ms, sha256, r.text)
+            self._connection.execute("INSERT INTO site_version (at_ms, sha256, text) VALUES (?,?,?)", values)

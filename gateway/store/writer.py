@@ -59,7 +59,8 @@ class StoreConfig:
         telemetry_flush_ms: samples and the like are written at least this often.
         queue_rows_max: above this many waiting rows the gateway stops reading from its links.
         busy_timeout_ms: how long to wait for another process's lock before trying again.
-        keep_samples_days, keep_delivered_days, keep_orders_days: older rows are deleted; bills and records never.
+        keep_samples_days, keep_frames_days, keep_delivered_days, keep_orders_days: older rows are deleted; bills and
+            records never.
     """
 
     path: str = "pilegate.db"
@@ -69,6 +70,7 @@ class StoreConfig:
     queue_rows_max: int = 200_000
     busy_timeout_ms: int = 2_000
     keep_samples_days: int = 365
+    keep_frames_days: int = 1_095
     keep_delivered_days: int = 90
     keep_orders_days: int = 365
 
@@ -234,6 +236,7 @@ class Writer:
         with contextlib.suppress(sqlite3.Error):  # what is left of the transaction ends with it either way
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        self._rows.undone()
 
     def _commit_one_by_one(self, items: list[_Item], telemetry: list[Row], cause: Exception) -> list[Any]:
         """Something cannot be written: find it, refuse it loudly, and lose nobody else's."""

@@ -1,0 +1,121 @@
+import pytest
+
+from gateway.witness import Witness
+from protocol import commands as c
+from protocol import events as e
+from protocol.link import Link
+from tests.support import wire
+
+PILE = "55031412782305"
+SERIAL = PILE + "01" + "260303114016" + "0001"
+T0 = 1_772_509_200_000
+SILENCE_MS = 30_000
+
+
+class Desk:
+    """One link in front of a witness, and what the witness keeps."""
+
+    def __init__(self):
+        self.kept = []
+        self.witness = Witness(self.kept.extend, silence_ms_max=SILENCE_MS)
+        self.link = self.witness.link("10.0.0.5:4001", T0)
+        self.protocol = Link()
+
+    def hear(self, data, after_s):
+        at_ms = T0 + after_s * 1000
+        facts = self.protocol.receive(data, at_ms)
+        self.link.read(data, at_ms, is_whole=not self.protocol.buffered_bytes, is_cut=bool(facts))
+        self.link.told(fact for fact in facts if not isinstance(fact, e.FrameRefused))
+
+    @property
+    def seconds(self):
+        return [(row.at_ms - T0) // 1000 for row in self.kept if row.kind == "up"]
+
+    def replayed(self):
+        """What the kept bytes decode to, on a link that sees nothing else."""
+        link = Link()
+        return [fact for row in self.kept if row.kind == "up" for fact in link.receive(row.data, row.at_ms)]
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+def test_a_heartbeat_that_repeats_the_former_is_dropped_while_nothing_charges(desk):
+    for second in range(0, 600, 10):
+        desk.hear(wire.heartbeat(PILE), second)
+    assert desk.seconds == [0]
+    desk.hear(wire.heartbeat(PILE, status=1), 600)
+    desk.hear(wire.heartbeat(PILE, status=1), 610)
+    assert desk.seconds == [0, 600]
+
+
+def test_charging_samples_records_and_orders_are_all_kept(desk):
+    desk.hear(wire.login(PILE), 0)
+    for second in range(15, 75, 15):
+        desk.hear(wire.sample(SERIAL, PILE, energy=second), second)
+    desk.hear(wire.bms_end(SERIAL, PILE), 80)
+    assert desk.seconds == [0, 15, 30, 45, 60, 80]
+    desk.link.sent(c.StopCharging(PILE, None, 1), b"\x68", T0 + 81_000)
+    desk.link.sent(c.AnswerHeartbeat(PILE, 1, 1), b"\x68", T0 + 82_000)
+    desk.link.closed(T0 + 90_000)
+    assert [(row.kind, row.about) for row in desk.kept] == [
+        ("open", ""),
+        ("up", "PileLoggedIn"),
+        *[("up", "SampleReceived")] * 4,
+        ("up", "BmsEnded"),
+        ("down", "StopCharging"),
+        ("close", ""),
+    ]
+
+
+def test_kept_bytes_show_no_silence_that_was_not_there(desk):
+    desk.hear(wire.sample(SERIAL, PILE, energy=1), 0)
+    for second in range(10, 310, 10):
+        desk.hear(wire.heartbeat(PILE), second)
+    gaps = [later - former for former, later in zip(desk.seconds, desk.seconds[1:], strict=False)]
+    assert max(gaps) * 1000 < SILENCE_MS
+    assert len(desk.seconds) < 20
+
+
+def test_the_last_word_before_a_silence_is_kept(desk):
+    desk.hear(wire.sample(SERIAL, PILE, energy=1), 0)
+    desk.hear(wire.heartbeat(PILE), 2)
+    desk.hear(wire.heartbeat(PILE), 8)
+    assert desk.seconds == [0, 2]
+    desk.witness.tick(T0 + 12_000)
+    assert desk.seconds == [0, 2]
+    desk.witness.tick(T0 + 24_000)
+    assert desk.seconds == [0, 2, 8]
+
+
+def test_a_closing_keeps_what_waited(desk):
+    desk.hear(wire.sample(SERIAL, PILE, energy=1), 0)
+    desk.hear(wire.heartbeat(PILE), 2)
+    desk.hear(wire.heartbeat(PILE), 8)
+    desk.link.closed(T0 + 9_000)
+    assert desk.seconds == [0, 2, 8]
+    assert desk.kept[-1].kind == "close"
+
+
+@pytest.mark.parametrize("size", [1, 7, 50, 61, 97, 1000])
+def test_frames_cut_anywhere_by_the_wire_are_kept_whole(desk, size):
+    stream = wire.heartbeat(PILE)
+    for second in range(15, 60, 15):
+        stream += wire.heartbeat(PILE) + wire.sample(SERIAL, PILE, energy=second)
+    for number, at in enumerate(range(0, len(stream), size)):
+        desk.hear(stream[at : at + size], number)
+    found = [fact for fact in desk.replayed() if isinstance(fact, e.SampleReceived)]
+    assert [fact.energy_e4kwh for fact in found] == [15, 30, 45]
+    assert not [fact for fact in desk.replayed() if isinstance(fact, e.FrameRefused)]
+
+
+def test_two_piles_on_one_link_have_their_own_story(desk):
+    other = "55031412782306"
+    desk.hear(wire.login(PILE), 0)
+    desk.hear(wire.login(other), 1)
+    desk.hear(wire.sample(SERIAL, PILE, energy=1) + wire.heartbeat(other), 15)
+    assert {row.pile_id for row in desk.kept} == {PILE, other}
+    both = [row for row in desk.kept if (row.at_ms - T0) == 15_000]
+    assert {row.pile_id: row.about for row in both} == {PILE: "SampleReceived", other: "HeartbeatReceived"}
