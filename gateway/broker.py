@@ -297,7 +297,7 @@ class Broker:
         if self._will is not None:
             will = self._will
             properties = None
-            if config.is_v5:
+            if config.is_v5 and self._is_lasting:
                 properties = _properties(PacketTypes.WILLMESSAGE, WillDelayInterval=_WILL_DELAY_S)
             client.will_set(will.topic, will.payload, will.qos, will.is_retained, properties)
         client.on_connect = self._on_connect

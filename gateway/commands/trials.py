@@ -41,6 +41,7 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
     help="What goes wrong; --list-faults names the profiles.",
 )
 @click.option("--list-faults", is_flag=True, help="Name the fault profiles and leave.")
+@click.option("--mqtt", "broker", metavar="HOST:PORT", default=None, help="Reach the gateway through this MQTT broker.")
 @click.option("--sessions", "sessions_per_connector", default=1, show_default=True, help="Sessions per connector.")
 @click.option("--speed", default=1, show_default=True, help="How many times as fast as the wall the piles live.")
 @click.option(
@@ -56,20 +57,23 @@ def simulate(
     seed: int,
     faults: str,
     list_faults: bool,
+    broker: str | None,
     sessions_per_connector: int,
     speed: int,
     capture_path: Path | None,
 ) -> None:
-    """Simulated piles over real TCP, deterministic by seed."""
+    """Simulated piles over real TCP, or an MQTT broker, deterministic by seed."""
     from gateway.simulator.command import list_profiles, run_simulation
 
     set_up(LogConfig(level="warning"))
     if list_faults:
         list_profiles()
         return
-    host, _, port = connect.rpartition(":")
+    target = broker if broker is not None else connect
+    host, _, port = target.rpartition(":")
     if not host or not port.isdecimal():
-        raise click.BadParameter(f"{connect!r} is not HOST:PORT", param_hint="--connect")
+        hint = "--connect" if broker is None else "--mqtt"
+        raise click.BadParameter(f"{target!r} is not HOST:PORT", param_hint=hint)
     sys.exit(
         uvloop.run(
             run_simulation(
@@ -81,6 +85,7 @@ def simulate(
                 sessions_per_connector=sessions_per_connector,
                 speed=speed,
                 capture_path=capture_path,
+                is_mqtt=broker is not None,
             )
         )
     )

@@ -13,6 +13,7 @@ from gateway.framelog import Kind, TextLogWriter
 from gateway.show import print_table, say
 from gateway.simulator.faults import PROFILES
 from gateway.simulator.fleet import Fleet, Tap
+from gateway.simulator.lines import MqttDialler
 from gateway.simulator.scripts import cast_fleet, site_tables
 
 DONE, WITH_FINDINGS, WRONG_USAGE, FAILED = 0, 1, 2, 3
@@ -39,8 +40,12 @@ async def run_simulation(
     sessions_per_connector: int,
     speed: int,
     capture_path: Path | None,
+    is_mqtt: bool = False,
 ) -> int:
     """Let a fleet live against a gateway; returns the exit status.
+
+    Args:
+        host, port: the gateway, or with ``is_mqtt`` the broker between it and the piles.
 
     0: every record was acknowledged. 1: some were not, or no pile was taken. 2: no such profile.
     """
@@ -49,8 +54,9 @@ async def run_simulation(
         return WRONG_USAGE
     cast = cast_fleet(piles, seed=seed, faults=faults, sessions_per_connector=sessions_per_connector)
     clock = ScaledClock(_wall_ms(), speed)
+    dial = MqttDialler(host, port) if is_mqtt else None
     with _tap(capture_path) as tap:
-        fleet = Fleet(cast, host=host, port=port, seed=seed, now_ms=clock.now_ms, speed=speed, tap=tap)
+        fleet = Fleet(cast, host=host, port=port, seed=seed, now_ms=clock.now_ms, speed=speed, tap=tap, dial=dial)
         telling = asyncio.create_task(_tell(fleet))
         try:
             await fleet.run()

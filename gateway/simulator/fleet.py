@@ -1,4 +1,4 @@
-"""Many simulated piles over real TCP."""
+"""Many simulated piles over real lines: TCP, or a broker."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Protocol
 from gateway.framelog import Kind
 from gateway.simulator.charge import Story
 from gateway.simulator.faults import FaultyWire
+from gateway.simulator.lines import Dialler, Line, TcpLine
 from gateway.simulator.pile import SimulatedPile
 from gateway.simulator.scripts import Cast
 
@@ -49,6 +50,7 @@ class Fleet:
         seed: equal seeds break equal frames.
         now_ms: the clock the piles live by, Unix ms.
         speed: how many times as fast as the wall that clock runs.
+        dial: how piles reach the gateway; TCP to ``host`` and ``port`` when not given.
         lingers: piles stay connected after their last car, until ``stop``.
     """
 
@@ -56,12 +58,13 @@ class Fleet:
         self,
         cast: Sequence[Cast],
         *,
-        host: str,
-        port: int,
+        host: str = "",
+        port: int = 0,
         seed: int,
         now_ms: Callable[[], int],
         speed: int = 1,
         tap: Tap | None = None,
+        dial: Dialler | None = None,
         lingers: bool = False,
     ) -> None:
         self.host, self.port = host, port
@@ -69,6 +72,7 @@ class Fleet:
         self.now_ms = now_ms
         self._speed = speed
         self._tap = tap
+        self._dial = dial or self._dial_tcp
         self._lingers = lingers
         self._stopping = asyncio.Event()
         self.piles = [SimulatedPile(each.plan, seed, now_ms()) for each in cast]
@@ -118,23 +122,26 @@ class Fleet:
                 pile.on_timer(self.now_ms())
                 continue
             try:
-                reader, writer = await asyncio.open_connection(self.host, self.port)
+                line = await self._dial(pile.plan.pile_id)
             except OSError:
                 pile.on_link_closed(self.now_ms())
                 continue
             self.links_opened += 1
-            link = "{}:{}".format(*writer.get_extra_info("sockname")[:2])
-            self.keep(link, "open", b"")
+            self.keep(line.name, "open", b"")
             pile.on_link_opened(self.now_ms())
+            talk = _Talk(self, pile, wire, line)
             try:
-                await _Talk(self, pile, wire, reader, writer, link).run()
+                await talk.run()
             except OSError:
                 pass  # the gateway broke the connection: as good as a close
             finally:
-                self.keep(link, "close", b"")
-                await _close(writer)
+                self.keep(line.name, "close", b"")
+                await line.close(is_cut=talk.is_cut)
                 pile.wants_hang_up = False
                 pile.on_link_closed(self.now_ms())
+
+    async def _dial_tcp(self, pile_id: str) -> Line:
+        return TcpLine(*await asyncio.open_connection(self.host, self.port))
 
     async def _nap(self, pile: SimulatedPile) -> None:
         with contextlib.suppress(TimeoutError):
@@ -169,16 +176,13 @@ class _Talk:
         fleet: Fleet,
         pile: SimulatedPile,
         wire: FaultyWire,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        link: str,
+        line: Line,
     ) -> None:
+        self.is_cut = False
         self._fleet = fleet
         self._pile = pile
         self._wire = wire
-        self._reader = reader
-        self._writer = writer
-        self._link = link
+        self._line = line
 
     async def run(self) -> None:
         """Speak for one pile over one connection until it breaks or the day is over."""
@@ -191,7 +195,7 @@ class _Talk:
                     data = reading.result()
                     if not data:
                         return
-                    self._fleet.keep(self._link, "down", data)
+                    self._fleet.keep(self._line.name, "down", data)
                     self._pile.receive(data, now_ms)
                     reading = asyncio.create_task(self._read())
                 self._pile.on_timer(now_ms)
@@ -204,7 +208,7 @@ class _Talk:
         slow_bytes = self._wire.profile.read_bytes
         if slow_bytes:
             await self._fleet.sleep_ms(_SLOW_PAUSE_MS)
-        return await self._reader.read(slow_bytes or _READ_BYTES)
+        return await self._line.read(slow_bytes or _READ_BYTES)
 
     async def _send_all(self) -> bool:
         """Send what the pile wants to say; False when the connection broke on the way."""
@@ -214,15 +218,9 @@ class _Talk:
             if chunk.pause_ms:
                 await self._fleet.sleep_ms(chunk.pause_ms)
             if chunk.data:
-                self._fleet.keep(self._link, "up", chunk.data)
-                self._writer.write(chunk.data)
-                await self._writer.drain()
+                self._fleet.keep(self._line.name, "up", chunk.data)
+                await self._line.write(chunk.data)
             if chunk.is_cut:
+                self.is_cut = True
                 return False
         return True
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
