@@ -66,6 +66,8 @@ class Decoded:
         }
         if self.error is not None:
             found["hex"] = self.data.hex().upper()
+        if wire is not None and wire.note:
+            found["note"] = wire.note
         return found
 
 
@@ -187,6 +189,8 @@ def _print(each: Decoded, out: IO[str]) -> None:
         more = "…" if len(each.data) > _HEX_SHOWN_BYTES else ""
         print(f"  wrong: {each.error}\n  bytes: {shown}{more}", file=out)
     if wire is not None:
+        if wire.note:
+            print(f"  note: {wire.note}", file=out)
         _print_fields(render_fields(wire), "  ", out)
 
 

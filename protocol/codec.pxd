@@ -11,9 +11,6 @@ cdef class OpTable:
     cdef int _ops[64]
     cdef int _widths[64]
 
-    # Reads the leading integer fields of a body into slots, one per field, without making a Python object;
-    # a field that is no integer gets its offset in the body. Returns the bytes used, -1 when the body is short.
-    cdef Py_ssize_t read_slots(self, const uint8_t* body, Py_ssize_t size, int64_t* slots) except? -1
     cpdef dict read(self, bytes body, Py_ssize_t least=*)
     cdef Py_ssize_t _read(
         self, const uint8_t* body, Py_ssize_t size, Py_ssize_t at, dict into, Py_ssize_t least

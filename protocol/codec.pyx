@@ -10,8 +10,6 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from protocol.errors import FieldError, LocalProtocolError
 
-DEF_MAX_FIELDS = 64
-
 cdef enum:
     UINT = 0
     UINT_BE = 1
@@ -158,7 +156,7 @@ cdef class OpTable:
     """
 
     def __init__(self, rows):
-        assert len(rows) <= DEF_MAX_FIELDS
+        assert len(rows) <= 64
         cdef int i
         self.count = len(rows)
         self.names = tuple(row[0] for row in rows)
@@ -168,28 +166,11 @@ cdef class OpTable:
             self._widths[i] = rows[i][2]
             assert self._ops[i] > SINT or 1 <= self._widths[i] <= 7, "an int64 slot holds seven bytes"
             assert self._ops[i] != UINT_WIDE or self._widths[i] == 8
-
-    cdef Py_ssize_t read_slots(self, const uint8_t* body, Py_ssize_t size, int64_t* slots) except? -1:
-        cdef Py_ssize_t at = 0
-        cdef int i, op, width
-        for i in range(self.count):
-            op = self._ops[i]
-            width = self._widths[i]
-            if op > BYTES:
-                slots[i] = at
-                break
-            if at + width > size:
-                return -1
-            if op == UINT:
-                slots[i] = _little(body + at, width)
-            elif op == UINT_BE:
-                slots[i] = _big(body + at, width)
-            elif op == SINT:
-                slots[i] = _signed(body + at, width)
-            else:
-                slots[i] = at
-            at += width
-        return at
+            assert UINT <= self._ops[i] <= REST_HEX
+            if self._ops[i] == GROUP_COUNTED or self._ops[i] == BYTES_COUNTED:
+                assert i > 0 and self._ops[i - 1] <= UINT_BE, "the counter stands just before"
+            if GROUP <= self._ops[i] <= GROUP_GREEDY:
+                assert isinstance(rows[i][3], OpTable) and rows[i][3].fixed_size() > 0
 
     cpdef dict read(self, bytes body, Py_ssize_t least=-1):
         """Raw values of a body, in the order of its fields; surplus bytes under ``trailing_hex``.
@@ -290,9 +271,12 @@ cdef class OpTable:
         """
         cdef bytearray out = bytearray()
         self._write(raw, out, least)
-        trailing = raw.get("trailing_hex")
-        if trailing:
+        trailing = raw.get("trailing_hex", "")
+        try:
             out += bytes.fromhex(trailing)
+        except (ValueError, TypeError) as error:
+            text = f"the field trailing_hex: {trailing!r} does not fit: {error}"
+            raise LocalProtocolError("field_unfit", text, field="trailing_hex", offset=len(out)) from error
         return bytes(out)
 
     cdef int _write(self, object raw, bytearray out, Py_ssize_t least) except -1:
@@ -305,7 +289,7 @@ cdef class OpTable:
                 raise LocalProtocolError("field_missing", f"the field {name} is missing", field=name, offset=len(out))
             try:
                 self._write_one(i, raw, raw[name], out)
-            except (OverflowError, ValueError, TypeError) as error:
+            except (AttributeError, OverflowError, ValueError, TypeError) as error:
                 raise LocalProtocolError(
                     "field_unfit", f"the field {name}: {raw[name]!r} does not fit: {error}", field=name, offset=len(out)
                 ) from error

@@ -9,6 +9,8 @@ Rules, and why they are so:
   flag, a type and a length that occur together) besides carrying a right checksum.
 * The waiting candidate is kept all the same. Should it be completed after all, it is a frame too: no coincidence in
   its body may cost it. Should its checksum fail, the search goes on behind what was handed on, or inside it.
+* Should its checksum fail, its length may have counted the body alone, as some writers have it: if the bytes that such
+  a length leaves out, a type and a size that occur together, and a right checksum make it a frame, it is one.
 * A failed candidate is told as a refused frame when it stood where a frame was due and nothing was found inside;
   otherwise its bytes are noise. Noise is told once a stretch; CR and LF between frames are silent.
 
@@ -43,18 +45,19 @@ cdef class Envelope:
         check_from: the first byte under the checksum.
         type_at, type_width: where the type stands.
         flag_at: a byte that is at most ``flag_most`` in every frame of this protocol.
+        uncounted: bytes that a length leaves out when it counts the body alone; 0 when nobody writes that.
     """
 
     cdef uint8_t _start
     cdef int _second  # the second start byte, -1 without one
     cdef Py_ssize_t _length_at, _around, _least, _check_from, _type_at, _flag_at, _smallest
     cdef bint _is_wide_length, _is_wide_type
-    cdef int _check, _tail, _flag_most
+    cdef int _check, _tail, _flag_most, _uncounted
     cdef readonly Py_ssize_t most
 
     def __init__(
         self, bytes start not None, *, length_at, length_width, around, least, most, check, check_from,
-        type_at, type_width, flag_at, flag_most,
+        type_at, type_width, flag_at, flag_most, uncounted=0,
     ):
         assert 1 <= len(start) <= 2
         assert 1 <= length_width <= 2
@@ -66,7 +69,7 @@ cdef class Envelope:
         self._check, self._check_from = check, check_from
         self._tail = 2 if check == BY_CRC else 1
         self._type_at, self._is_wide_type = type_at, type_width == 2
-        self._flag_at, self._flag_most = flag_at, flag_most
+        self._flag_at, self._flag_most, self._uncounted = flag_at, flag_most, uncounted
         self._smallest = least + around
         assert self._smallest >= max(type_at + type_width, check_from + self._tail), "a frame holds its own head"
 
@@ -124,7 +127,7 @@ cdef class Known:
 
 YKC_ENVELOPE = Envelope(
     b"\x68", length_at=1, length_width=1, around=4, least=4, most=259, check=CRC_MODBUS, check_from=2,
-    type_at=5, type_width=1, flag_at=4, flag_most=1,
+    type_at=5, type_width=1, flag_at=4, flag_most=1, uncounted=4,
 )
 
 
@@ -284,11 +287,45 @@ cdef class Framer:
                 at = max(at + length, self._handed - self._base)
                 self._due = self._told = self._base + at
             elif at + length > size:
-                self._tell(stream, at, cuts)
-                self._look_behind(stream, data, size, at, cuts)
-                return at
+                return self._wait(stream, data, size, at, cuts)
+            elif self._may_count_body_alone(data + at, length):
+                if at + length + envelope._uncounted > size:
+                    return self._wait(stream, data, size, at, cuts)
+                at = self._lengthen(stream, data, at, length, cuts)
             else:
                 at = self._fail(stream, data, at, length, cuts)
+
+    cdef Py_ssize_t _wait(
+        self, bytes stream, const uint8_t* data, Py_ssize_t size, Py_ssize_t at, list cuts
+    ) except -1:
+        """An incomplete candidate: what stands behind it is handed on, it is kept."""
+        self._tell(stream, at, cuts)
+        self._look_behind(stream, data, size, at, cuts)
+        return at
+
+    cdef bint _may_count_body_alone(self, const uint8_t* frame, Py_ssize_t length) noexcept:
+        """Whether a complete candidate would look like a frame with the bytes that its length leaves out."""
+        cdef Envelope envelope = self._envelope
+        cdef Py_ssize_t whole = length + envelope._uncounted
+        return (
+            envelope._uncounted > 0
+            and whole <= min(envelope.most, self._max)
+            and frame[envelope._flag_at] <= envelope._flag_most
+            and self._known.has(envelope.type_of(frame), whole)
+        )
+
+    cdef Py_ssize_t _lengthen(
+        self, bytes stream, const uint8_t* data, Py_ssize_t at, Py_ssize_t length, list cuts
+    ) except -1:
+        """A failed candidate, read with the bytes that its length leaves out; returns where the search goes on."""
+        cdef Py_ssize_t whole = length + self._envelope._uncounted
+        cdef int order = self._envelope.order(data + at, whole)
+        if order < 0:
+            return self._fail(stream, data, at, length, cuts)
+        self._hand_on(stream, at, whole, order, cuts)
+        at = max(at + whole, self._handed - self._base)
+        self._due = self._told = self._base + at
+        return at
 
     cdef int _hand_on(self, bytes stream, Py_ssize_t at, Py_ssize_t length, int order, list cuts) except -1:
         self._tell(stream, at, cuts)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Protocol
 
 from protocol.commands import AnswerLogin, PileCommand
 from protocol.dialects import ykc, ykc_orders
-from protocol.dialects.ykc_frames import FRAMES, KNOWN
+from protocol.dialects.ykc_frames import FRAMES, KNOWN, UP
 from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, enclose, read_frame
+from protocol.errors import ProtocolError
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
 from protocol.transitions import LinkEvent, LinkState, after
 from protocol.wire import WireFrame
 
 _TWO_MORE_DECIMALS = 100
+_GUN_BYTES_MAX = 1000  # a link may name any number of piles
 
 
 class Cipher(Protocol):
-    """Where an encryption would sit; none is known that could be shipped."""
+    """Where an encryption would sit; none is known that could be shipped.
+
+    A body that cannot be decrypted is told by raising a ``ProtocolError``; the frame is then refused with its text.
+    """
 
     def decrypt(self, body: bytes) -> bytes:
         """The plain body."""
@@ -54,6 +60,7 @@ class Link:
         self._scale = 1
         self._sequence = 0
         self._is_enciphered = False
+        self._gun_bytes: dict[tuple[str, int], int] = {}  # (pile, connector) -> the byte, where it is another number
         self._max_buffer_bytes = max_buffer_bytes
         self._up = Framer(KNOWN, max_buffer_bytes)
         self._down: Framer | None = None
@@ -85,9 +92,9 @@ class Link:
     def _fact(self, cut: Cut, at_ms: int) -> PileEvent | FrameRefused:
         if cut.reason:
             return _refused(cut, at_ms)
-        if self.crc_order is None:
-            self.crc_order = HIGH_FIRST if cut.is_high_first else LOW_FIRST
         wire = self._decipher(read_frame(cut.data, self.options))
+        if self.crc_order is None and wire.direction == UP:  # in an unknown type a checksum may hold by chance
+            self.crc_order = HIGH_FIRST if cut.is_high_first else LOW_FIRST
         if wire.error is not None:
             return FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
         fact = ykc.to_event(wire, at_ms, scale=self._scale, options=self.options)
@@ -101,14 +108,25 @@ class Link:
             self._logged_in(fact, wire)
         elif self.pile_id is None:
             self.pile_id = fact.pile_id
+        self._learn_gun(fact.pile_id, wire)
         return fact
+
+    def _learn_gun(self, pile_id: str, wire: WireFrame) -> None:
+        byte = wire.raw.get("gun", 0) if wire.raw is not None else 0
+        connector = ykc.gun_number(byte)
+        if byte != connector and len(self._gun_bytes) < _GUN_BYTES_MAX:
+            self._gun_bytes[pile_id, connector] = byte
 
     def _decipher(self, wire: WireFrame) -> WireFrame:
         if wire.code != "encrypted" or self._cipher is None:
             return wire
+        try:
+            body = self._cipher.decrypt(wire.body)
+            plain = read_frame(enclose(wire.type, body, sequence=wire.sequence), self.options)
+        except ProtocolError as error:
+            return dataclasses.replace(wire, error=f"encrypted, and not to be decrypted: {error}")
         self._is_enciphered = True
-        body = self._cipher.decrypt(wire.body)
-        return read_frame(enclose(wire.type, body, sequence=wire.sequence), self.options)
+        return plain
 
     def _logged_in(self, login: PileLoggedIn, wire: WireFrame) -> None:
         assert wire.raw is not None
@@ -131,7 +149,7 @@ class Link:
             wire = self._decipher(read_frame(cut.data, self.options))
             order = None if wire.error is not None else ykc_orders.to_command(wire, self.pile_id or "")
             if order is None:
-                text = wire.error or f"type 0x{wire.type:02X} is sent by piles, not by gateways"
+                text = wire.error or _no_order(wire)
                 orders.append(FrameRefused(at_ms, wire.code or "unexpected", text, cut.data, cut.offset))
                 continue
             if isinstance(order, AnswerLogin) and not order.is_accepted:
@@ -144,10 +162,13 @@ class Link:
     def send(self, command: PileCommand) -> bytes:
         """The bytes of an order or answer, in the byte order of checksums that the pile uses.
 
-        An answer repeats the sequence of what it answers; orders count from 0.
+        An answer repeats the sequence of what it answers; orders count from 0. A connector is called by the byte that
+        the pile itself calls it by: 0x0A or 0x10 for the tenth.
         Raises ``LocalProtocolError`` for what no frame can carry.
         """
         kind, raw, layout = ykc_orders.from_command(command, self.options)
+        if "gun" in raw:
+            raw["gun"] = self._gun_bytes.get((command.pile_id, raw["gun"]), raw["gun"])
         body = (layout or FRAMES[kind][1]).write(raw)
         if isinstance(command, AnswerLogin) and not command.is_accepted:
             self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
@@ -160,6 +181,12 @@ class Link:
         if self._is_enciphered and self._cipher is not None:
             body, enc = self._cipher.encrypt(body), 1
         return enclose(kind, body, sequence=sequence, crc=self.crc_order or LOW_FIRST, enc=enc)
+
+
+def _no_order(wire: WireFrame) -> str:
+    if wire.direction == UP:
+        return f"type 0x{wire.type:02X} is sent by piles, not by gateways"
+    return f"no order can be read from type 0x{wire.type:02X}: its time cannot be decoded"
 
 
 def _refused(cut: Cut, at_ms: int) -> FrameRefused:

@@ -26,6 +26,7 @@ class WireFrame:
         error: what is wrong, ``None`` when nothing is; ``code`` says the same for programs.
         raw: raw values by wire key, ``None`` when no layout fits.
         layout: the layout the values were read by.
+        note: what is odd about a frame that is taken all the same, empty when nothing is.
     """
 
     type: int
@@ -39,6 +40,7 @@ class WireFrame:
     error: str | None
     raw: dict[str, Any] | None
     layout: Layout | None
+    note: str = ""
 
 
 def construct_path(layout: Layout, body: bytes) -> str:

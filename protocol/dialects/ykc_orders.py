@@ -240,7 +240,9 @@ _READERS: dict[int, Callable[[str, int, dict[str, Any]], c.PileCommand | None]] 
     0x02: lambda p, r, raw: c.AnswerLogin(p, r, raw["result"] == 0),
     0x04: lambda p, r, raw: c.AnswerHeartbeat(p, r, gun_number(raw["gun"])),
     0x06: lambda p, r, raw: (
-        c.AnswerTariffCheck(p, r, raw["model_no"], raw["result"] == 0) if "pile_no" in raw else None
+        c.AnswerTariffCheck(p, r, raw["model_no"], raw["result"] == 0)
+        if "pile_no" in raw
+        else c.AcknowledgeRecord(p, r, raw["serial"], raw["result"] == 0)  # seen: 0x40 with the wrong type
     ),
     0x0A: lambda p, r, raw: c.SendTariff(p, r, _read_tariff(raw)),
     0x58: lambda p, r, raw: c.SetTariff(p, r, _read_tariff(raw)),

@@ -4,7 +4,8 @@
 
     68 | length | sequence (2) | encrypted (1) | type (1) | body | checksum (2)
 
-The length byte counts from the sequence to the end of the body.
+The length byte counts from the sequence to the end of the body. Some writers count the body alone: such a frame is
+taken when everything else about it is right, and told in ``note``.
 """
 
 from __future__ import annotations
@@ -33,13 +34,18 @@ def read_frame(frame: bytes, options: frozenset[str] = frozenset()) -> WireFrame
 
     A frame whose only fault is its checksum still has its values.
     """
-    if len(frame) < _AROUND_BODY or frame[0] != 0x68 or frame[1] + 4 != len(frame):
+    if len(frame) < _AROUND_BODY or frame[0] != 0x68 or len(frame) - frame[1] not in (4, _AROUND_BODY):
         return _unframed(frame)
     body = frame[_BODY_AT:-2]
     kind, enc = frame[5], frame[4]
     crc = checksum(frame[2:-2])
     low_first = crc.to_bytes(2, "little")
     order = {low_first: LOW_FIRST, low_first[::-1]: HIGH_FIRST}.get(frame[-2:], BAD)
+    note = ""
+    if len(frame) - frame[1] == _AROUND_BODY:
+        if order == BAD or layout_of(kind, len(body), options) is None:
+            return _unframed(frame)
+        note = f"the length byte 0x{frame[1]:02X} counts the body alone, 0x{frame[1] + 4:02X} is right"
     expected = low_first.hex().upper()
     raw: dict[str, Any] | None = None
     code = error = None
@@ -59,7 +65,7 @@ def read_frame(frame: bytes, options: frozenset[str] = frozenset()) -> WireFrame
         wrong = f"checksum is {frame[-2:].hex().upper()}, expected {expected} (low byte first)"
         error = f"{wrong}; {error}" if error else wrong
     sequence = int.from_bytes(frame[2:4], "little")
-    return WireFrame(kind, direction, sequence, enc, order, expected, body, code, error, raw, layout)
+    return WireFrame(kind, direction, sequence, enc, order, expected, body, code, error, raw, layout, note)
 
 
 def _unframed(frame: bytes) -> WireFrame:
