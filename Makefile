@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find protocol billing_core -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
 
-.PHONY: help demo test soak build lint types cover bench annotate docs clean
+.PHONY: help demo test soak build lint types cover bench bench-quick bench-compare profile annotate docs clean
 
 help:
 	@echo "make demo   run the daemon with simulated piles and print the bills"
 	@echo "make test   run the tests"
 	@echo "make soak   the long rounds of the fault tests"
-	@echo "make bench  measure; make lint, types, cover, annotate, clean"
+	@echo "make bench  measure against the plain C programs beside it (minutes); bench-quick, bench-compare, profile"
+	@echo "make lint   and types, cover, annotate, clean"
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (Debian: apt-get install python3)."; exit 1; }
@@ -42,8 +43,25 @@ soak: $(STAMP)
 	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults
 
 bench: $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pyperf>=2.7,<3"
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]" --no-build-isolation
+	@$(BIN)/python -m bench $(BENCH)
+	@$(BIN)/python -m bench.micro --fast --processes 3 --quiet --output bench/results/micro.json && $(BIN)/python -m pyperf show --quiet bench/results/micro.json
+
+bench-quick: $(STAMP)
+	@$(BIN)/python -m bench --quick $(BENCH)
+
+# make bench-compare OLD=bench/results/first.json NEW=bench/results/latest.json
+NEW ?= bench/results/latest.json
+bench-compare: $(STAMP)
+	@$(BIN)/python -m bench compare $(OLD) $(NEW)
+
+# make profile WHAT=replay (or live): where the time goes, down to lines of Cython and C
+WHAT ?= replay
+profile: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "py-spy>=0.4,<1"
+	@PILEGATE_LINES=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+	@$(BIN)/python -m bench.profile $(WHAT); status=$$?; \
+	  $(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
 
 lint: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lint]" --no-build-isolation

@@ -24,6 +24,9 @@ IS_TRACED = bool(os.environ.get("PILEGATE_TRACE"))
 if IS_TRACED:
     DIRECTIVES["linetrace"] = True
 
+# ``make profile`` builds with the lines of the .pyx in the debug information.
+HAS_LINES = bool(os.environ.get("PILEGATE_LINES"))
+
 ROOT = Path(__file__).parent
 SOURCES = sorted(
     path.relative_to(ROOT) for package in ("protocol", "billing_core") for path in (ROOT / package).rglob("*.pyx")
@@ -34,7 +37,8 @@ def extension(source: Path) -> Extension:
     """One extension module for one .pyx file, named after its place in the tree."""
     name = ".".join(source.with_suffix("").parts)
     macros = [("CYTHON_TRACE_NOGIL", "1")] if IS_TRACED else []
-    return Extension(name, [source.as_posix()], define_macros=macros, extra_compile_args=["-O2"])
+    flags = ["-O2", *(["-g"] if HAS_LINES else [])]
+    return Extension(name, [source.as_posix()], define_macros=macros, extra_compile_args=flags)
 
 
 setup(
@@ -42,6 +46,7 @@ setup(
         [extension(source) for source in SOURCES],
         compiler_directives=DIRECTIVES,
         build_dir="build/cython",
-        force=IS_TRACED,
+        force=IS_TRACED or HAS_LINES,
+        emit_linenums=HAS_LINES,
     )
 )

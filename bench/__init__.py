@@ -1,0 +1,1 @@
+"""Measures Pilegate against what runs beside it in the same run."""

@@ -1,0 +1,80 @@
+"""P3: a capture file to bills, as the command line does it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.limit import Decoder
+from bench.measure import Measure, cpu_ns
+from bench.piles import site_text, write_log
+from bench.size import Size
+
+_ROOT = Path(__file__).parents[2]
+_ROUNDS_MAX = 3
+
+
+def _replayed(log: Path, site: Path, jobs: int) -> tuple[float, float, int, int]:
+    """(wall seconds, CPU seconds, bills, peak bytes) of ``pilegate replay``."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began_s = time.monotonic()
+    command = [sys.executable, "-m", "gateway", "replay", str(log), "--site", str(site), "--json"]
+    if jobs > 1:
+        command += ["--jobs", str(jobs)]
+    measured = [sys.executable, "-c", _PEAK, *command]
+    done = subprocess.run(measured, cwd=_ROOT, capture_output=True, timeout=600, check=False)
+    wall_s = time.monotonic() - began_s
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode in (0, 1), done.stderr.decode()[-2000:]
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = int(done.stderr.splitlines()[-1])
+    return wall_s, cpu_s, sum(1 for line in done.stdout.splitlines() if json.loads(line)), peak
+
+
+# Runs a command and prints the most memory that it or its children had, bytes.
+_PEAK = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def has_jobs() -> bool:
+    """Whether ``replay`` can share its work among processes."""
+    told = subprocess.run(
+        [sys.executable, "-m", "gateway", "replay", "--help"], cwd=_ROOT, capture_output=True, timeout=60, check=True
+    )
+    return b"--jobs" in told.stdout
+
+
+def measure_p3(size: Size, directory: Path) -> list[Measure]:
+    """Replay beside the plain decoder over the same file; two processes beside one; long logs beside short."""
+    log, short, empty = directory / "day.pcap", directory / "hour.pcap", directory / "start.pcap"
+    site = directory / "site.toml"
+    site.write_text(site_text(size.log_piles))
+    frames = write_log(log, size.log_frames, size.log_piles)
+    short_frames = write_log(short, size.log_frames // 4, size.log_piles)
+    write_log(empty, 0, size.log_piles)
+    decoder = Decoder()
+    by_limit = Measure("P3", "replay: capture → bills, one process", "ns a frame", "plain C decoder", 20)
+    by_jobs = Measure("P3", "replay: two processes, times faster", "frames a second", "one process", 1.8, is_least=True)
+    by_length = Measure("P3", "replay: memory for a log four times as long", "MB", "the shorter log", 1.1)
+    for _ in range(min(_ROUNDS_MAX, size.rounds)):
+        limit_ns = min(cpu_ns(lambda: decoder.capture(log)) for _ in range(3))
+        _, start_s, _, _ = _replayed(empty, site, 1)
+        wall_s, cpu_s, bills, peak = _replayed(log, site, 1)
+        by_limit.add((cpu_s - start_s) * 1e9 / frames, limit_ns / frames)
+        by_limit.noted |= {"frames": frames, "bills": bills, "start_s": start_s, "cpu_s": cpu_s}
+        _, _, _, short_peak = _replayed(short, site, 1)
+        by_length.add(peak / 1e6, short_peak / 1e6)
+        by_length.noted["frames"] = [frames, short_frames]
+        if has_jobs():
+            shared_s, _, shared_bills, _ = _replayed(log, site, 2)
+            assert shared_bills == bills
+            by_jobs.add(frames / shared_s, frames / wall_s)
+    return [by_limit, by_length, *([by_jobs] if by_jobs.ours else [])]

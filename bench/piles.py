@@ -1,0 +1,192 @@
+"""Frames, logs and sites to measure with; all made from the project's own declarations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.framelog import capture
+from protocol.codec import checksum
+from protocol.dialects.ykc_frames import FRAMES
+from protocol.dialects.ykc_times import raw_time
+from protocol.dialects.ykc_wire import write_frame
+
+FIRST_PILE = 55_000_000_000_000
+START_MS = 1_772_467_200_000  # 2026-03-03T00:00 in Shanghai
+SHANGHAI_MS = 8 * 3_600_000
+_ENERGY_AT, _AMOUNT_AT = 6 + 46, 6 + 54  # within a whole sample frame; asserted where they are used
+_PRICE_E5 = 150_000
+
+TARIFF = """
+[[tariff]]
+model_no = "0100"
+valid_from = "2020-01-01T00:00:00+08:00"
+scope = ["*"]
+loss_ratio_percent = 0
+[tariff.rates]
+flat = { energy = "1.00000", service = "0.50000" }
+[[tariff.slot]]
+from = "00:00"
+to = "24:00"
+rate = "flat"
+"""
+
+
+def pile_no(index: int) -> str:
+    """The number of one pile."""
+    return f"{FIRST_PILE + index:014d}"
+
+
+def site_text(piles: int) -> str:
+    """A tariff of one price and a list of piles."""
+    listed = "".join(f'[[pile]]\nid = "{pile_no(index)}"\nstation = "bench"\n' for index in range(piles))
+    return f'[site]\nname = "bench"\ntimezone = "Asia/Shanghai"\n{TARIFF}\n{listed}'
+
+
+def serial_of(pile: int, number: int) -> str:
+    """A transaction of one pile."""
+    return f"{pile_no(pile)}01260303114000{number:04d}"
+
+
+def sample_frame(pile: int = 0, number: int = 0, *, energy_e4kwh: int = 0, state: int = 3) -> bytes:
+    """A realtime frame, 68 bytes."""
+    raw = {
+        "serial": serial_of(pile, number) if state == 3 else "0" * 32,
+        "pile_no": pile_no(pile),
+        "gun": 1,
+        "state": state,
+        "homed": 2,
+        "plugged": 1 if state == 3 else 0,
+        "voltage_v": 3800,
+        "current_a": 190,
+        "cable_temp_c": 80,
+        "cable_code": "00" * 8,
+        "soc_pct": 50,
+        "batt_max_temp_c": 75,
+        "charge_min": energy_e4kwh // 1200,
+        "remain_min": 30,
+        "energy_kwh": energy_e4kwh,
+        "loss_energy_kwh": energy_e4kwh,
+        "amount_yuan": energy_e4kwh * 3 // 2,
+        "fault_bits": 0,
+    }
+    return write_frame(0x13, raw)
+
+
+def sample_stream(count: int) -> bytes:
+    """So many realtime frames of one transaction, one behind the other, energy rising."""
+    return b"".join(sample_frame(energy_e4kwh=10 * index) for index in range(count))
+
+
+def blank_frame(kind: int, pile: int, number: int = 0) -> bytes:
+    """A frame of any type for one pile, zeros where nothing matters here."""
+    layout = FRAMES[kind][1]
+    raw: dict[str, object] = layout.read(bytes(layout.size))
+    raw |= {key: value for key, value in (("pile_no", pile_no(pile)), ("gun", 1)) if key in raw}
+    if "serial" in raw:
+        raw["serial"] = serial_of(pile, number)
+    return write_frame(kind, raw)
+
+
+def record_frame(pile: int, number: int, from_ms: int, to_ms: int, energy_e4kwh: int) -> bytes:
+    """A record whose sums are right, all of it at the flat rate."""
+    amount = energy_e4kwh * _PRICE_E5 // 100_000
+    tiers = [
+        {
+            "price_yuan_per_kwh": _PRICE_E5,
+            "energy_kwh": energy_e4kwh if index == 2 else 0,
+            "loss_energy_kwh": energy_e4kwh if index == 2 else 0,
+            "amount_yuan": amount if index == 2 else 0,
+        }
+        for index in range(4)
+    ]
+    raw = {
+        "serial": serial_of(pile, number),
+        "pile_no": pile_no(pile),
+        "gun": 1,
+        "start_time": raw_time(from_ms + SHANGHAI_MS),
+        "end_time": raw_time(to_ms + SHANGHAI_MS),
+        "tiers": tiers,
+        "meter_start_kwh": number * energy_e4kwh,
+        "meter_end_kwh": (number + 1) * energy_e4kwh,
+        "energy_kwh": energy_e4kwh,
+        "loss_energy_kwh": energy_e4kwh,
+        "amount_yuan": amount,
+        "vin": b"",
+        "trade_flag": 1,
+        "trade_time": raw_time(to_ms + SHANGHAI_MS),
+        "stop_reason": 0x41,
+        "card": "0" * 16,
+    }
+    return write_frame(0x3B, raw)
+
+
+def _patched(frame: bytearray, energy_e4kwh: int) -> bytes:
+    frame[_ENERGY_AT : _ENERGY_AT + 4] = energy_e4kwh.to_bytes(4, "little")
+    frame[_AMOUNT_AT : _AMOUNT_AT + 4] = (energy_e4kwh * 3 // 2).to_bytes(4, "little")
+    frame[-2:] = checksum(bytes(frame[2:-2])).to_bytes(2, "little")
+    return bytes(frame)
+
+
+class _Pile:
+    """One pile of the log: four hours over and over, one of them charging."""
+
+    _PERIOD_S, _CHARGE_S, _SHARE_S = 14_400, 3_600, 5
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.beat = blank_frame(0x03, index)
+        self.beat_answer = blank_frame(0x04, index)
+        self.idle = sample_frame(index, state=2)
+        self.offset_s = index * 37 % self._PERIOD_S // self._SHARE_S * self._SHARE_S
+        self._take_transaction(0)
+
+    def _take_transaction(self, number: int) -> None:
+        self.number = number
+        self.sample = bytearray(sample_frame(self.index, number, energy_e4kwh=20))
+        assert self.sample == _patched(bytearray(self.sample), 20), "the places of energy and amount"
+        self.bms = (blank_frame(0x23, self.index, number), blank_frame(0x25, self.index, number))
+
+    def at(self, elapsed_s: int) -> list[tuple[int, bytes]]:
+        """(direction, bytes) of one step of five seconds; 0 up, 1 down."""
+        told: list[tuple[int, bytes]] = []
+        if elapsed_s % 10 == 0:
+            told += [(0, self.beat), (1, self.beat_answer)]
+        within_s = (elapsed_s + self.offset_s) % self._PERIOD_S
+        now_ms = START_MS + elapsed_s * 1000
+        if within_s < self._CHARGE_S:
+            number = (elapsed_s + self.offset_s) // self._PERIOD_S
+            if number != self.number:
+                self._take_transaction(number)
+            if within_s % 15 == 0 and within_s:
+                told += [(0, _patched(self.sample, within_s * 20)), (0, self.bms[0]), (0, self.bms[1])]
+        elif within_s == self._CHARGE_S and elapsed_s > self._CHARGE_S:
+            from_ms = now_ms - self._CHARGE_S * 1000
+            told += [(0, record_frame(self.index, self.number, from_ms, now_ms, self._CHARGE_S * 20))]
+            told += [(1, blank_frame(0x40, self.index, self.number))]
+        elif within_s % 300 == 0:
+            told.append((0, self.idle))
+        return told
+
+
+def write_log(path: Path, frames: int, piles: int) -> int:
+    """A capture of so many frames: heartbeats and answers, samples, BMS reports, records; returns its count."""
+    members = [_Pile(index) for index in range(piles)]
+    count = 0
+    with path.open("wb", buffering=1 << 20) as out:
+        out.write(capture.file_header())
+        for member in members:
+            name = f"10.0.{member.index // 250}.{member.index % 250}:4001".encode()
+            out.write(capture.pack(START_MS, member.index + 1, "open", name))
+            login = blank_frame(0x01, member.index)
+            out.write(capture.pack(START_MS, member.index + 1, "up", login, "ykc"))
+            out.write(capture.pack(START_MS, member.index + 1, "down", blank_frame(0x02, member.index), "ykc"))
+            count += 2
+        elapsed_s = 0
+        while count < frames:
+            elapsed_s += 5
+            for member in members:
+                for way, data in member.at(elapsed_s):
+                    at_ms = START_MS + elapsed_s * 1000 + member.index
+                    out.write(capture.pack_record(at_ms, member.index + 1, way, data, 1))
+                    count += 1
+    return count
