@@ -120,9 +120,9 @@ class App:
         return self.engine.sessions.find(transaction_id) is not None or self.store.reader.has_order(transaction_id)
 
     async def _listen(self) -> None:
-        common = (self.config.limits, self.clock, self._make_pipeline, self._next_link_no)
+        common = (self.config.limits, self.clock, self._make_pipeline, self._next_link_no, self.metrics)
         self.listeners: list[TcpListener | MqttListener] = [TcpListener(each, *common) for each in self.config.listen]
-        self.listeners += [MqttListener(each, *common, self.metrics) for each in self.config.mqtt]
+        self.listeners += [MqttListener(each, *common) for each in self.config.mqtt]
         self.ports = [await listener.start() for listener in self.listeners]
 
     def _next_link_no(self) -> int:
@@ -205,6 +205,7 @@ class App:
             "piles_online": ("Piles online", lambda: len(self.switchboard.speakers)),
             "owed_answers": ("Answers that wait for a commit", lambda: self.switchboard.owed),
             "capture_lost_bytes": ("Captured bytes that the disk did not take", lambda: self.capture.lost_bytes),
+            "store_failing": ("1 while the database refuses to write", lambda: int(self.store.writer.is_failing)),
             "queued_rows": ("Rows that wait for the writer", lambda: self.store.writer.queued_rows),
             "clock_ahead_ms": ("How far the clock stands ahead of the wall clock", self.clock.ahead_ms),
         }
@@ -230,6 +231,7 @@ class App:
         """Take up tariffs, campaigns and piles anew: from the file, then from the database."""
         if self._config_path is not None:
             fresh = load(self._config_path)
+            self._tell_of_restart(fresh)
             refuse_edits(fresh.site.book, self.store.reader.priced_tariffs(), self._config_path)
             self.config = _with_reloadable(self.config, fresh)
         self.engine.reload(merged_site(self.config.site, self.store))
@@ -237,6 +239,13 @@ class App:
         for listener in self.listeners:
             listener.limits = self.config.limits
         log.info("configuration_reloaded")
+
+    def _tell_of_restart(self, fresh: Config) -> None:
+        """Name the tables that changed but wait for a restart."""
+        wanted = _with_reloadable(self.config, fresh)
+        waiting = [f.name for f in dataclasses.fields(Config) if getattr(wanted, f.name) != getattr(fresh, f.name)]
+        if waiting:
+            log.warning("configuration_needs_restart", tables=waiting)
 
     def _on_hangup(self) -> None:
         try:

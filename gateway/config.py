@@ -18,7 +18,7 @@ from gateway.pipeline import LimitsConfig
 from gateway.routine import RoutineConfig
 from gateway.site import SITE_TABLES, Site, site_from_file
 from gateway.store import StoreConfig
-from gateway.tomlfile import TomlFile, build
+from gateway.tomlfile import TomlFile, bounded, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class PresenceConfig:
         heartbeats_missed_max: after this many missed ones the pile is offline.
     """
 
-    heartbeat_interval_ms: int = 10_000
-    heartbeats_missed_max: int = 3
+    heartbeat_interval_ms: int = bounded(10_000, 1)
+    heartbeats_missed_max: int = bounded(3, 1)
 
     @property
     def silence_ms_max(self) -> int:
@@ -83,7 +83,21 @@ def parse(source: TomlFile) -> Config:
             )
         else:
             values[name] = build(type(getattr(Config(), name)), table, name, source)
+    _refuse_doubles(values, source)
     return Config(**values)
+
+
+def _refuse_doubles(values: dict[str, Any], source: TomlFile) -> None:
+    """Two ports that are one, two upstreams of one name: the second could never be served."""
+    seen: set[tuple[str, object]] = set()
+    for index, listen in enumerate(values.get("listen", ())):
+        if listen.port and ("listen", listen.port) in seen:
+            raise source.error("port_twice", f"listen[{index}].port", f"port {listen.port} is listed twice")
+        seen.add(("listen", listen.port))
+    for index, upstream in enumerate(values.get("upstream", ())):
+        if ("upstream", upstream.name) in seen:
+            raise source.error("name_twice", f"upstream[{index}].name", f"{upstream.name!r} is listed twice")
+        seen.add(("upstream", upstream.name))
 
 
 def read_config(path: Path | None) -> tuple[Config, Path | None]:

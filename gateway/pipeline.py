@@ -11,6 +11,7 @@ import structlog
 from gateway.framelog import Kind
 from gateway.metrics import Metrics
 from gateway.switchboard import Switchboard
+from gateway.tomlfile import bounded
 from gateway.witness import Witness
 from protocol import events
 from protocol.commands import PileCommand
@@ -34,14 +35,14 @@ class LimitsConfig:
         refused_per_link_max: frames a link may have refused in a row before it is closed.
     """
 
-    buffer_bytes_max: int = 4096
-    frames_per_s_max: int = 200
-    idle_timeout_ms: int = 180_000
-    login_grace_ms: int = 30_000
-    links_max: int = 18_000
-    links_per_address_max: int = 2_000
-    write_buffer_bytes_max: int = 65_536
-    refused_per_link_max: int = 100
+    buffer_bytes_max: int = bounded(4096, 1024)
+    frames_per_s_max: int = bounded(200, 1)
+    idle_timeout_ms: int = bounded(180_000, 1)
+    login_grace_ms: int = bounded(30_000, 1)
+    links_max: int = bounded(18_000, 1)
+    links_per_address_max: int = bounded(2_000, 1)
+    write_buffer_bytes_max: int = bounded(65_536, 1024)
+    refused_per_link_max: int = bounded(100, 1)
 
 
 class CaptureSink(Protocol):

@@ -11,6 +11,7 @@ import structlog
 
 from gateway.orders import OrderError, Orders
 from gateway.switchboard import Switchboard
+from gateway.tomlfile import bounded
 from protocol.commands import PileCommand, SetQrPrefix, SetTariff, SyncTime
 from protocol.events import PileLoggedIn
 
@@ -31,7 +32,7 @@ class RoutineConfig:
         pushes_tariffs: send the tariff in force to idle piles that hold another.
     """
 
-    time_sync_interval_ms: int = 86_400_000
+    time_sync_interval_ms: int = bounded(86_400_000, 1_000)
     qr_prefix: str = ""
     qr_has_connector: bool = True
     pushes_tariffs: bool = True

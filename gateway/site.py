@@ -227,6 +227,9 @@ def _by_id(piles: list[PileEntry], source: TomlFile) -> dict[str, PileEntry]:
 
 
 def _book(tables: Mapping[str, Any], source: TomlFile) -> TariffBook:
+    for name in ("tariff", "campaign"):
+        if not isinstance(tables.get(name, []), list):
+            raise source.error("type_wrong", name, f"write [[{name}]], one table per {name}")
     try:
         tariffs = [tariff_from_table(table, f"tariff[{i}]") for i, table in enumerate(tables.get("tariff", []))]
         campaigns = [campaign_from_table(table, f"campaign[{i}]") for i, table in enumerate(tables.get("campaign", []))]

@@ -7,6 +7,7 @@ table header and key. ``build`` turns a table into a frozen dataclass and refuse
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import tomllib
 import types
@@ -94,22 +95,30 @@ def _enter(header: str, is_array: bool, counts: dict[str, int]) -> str:
     return path
 
 
+def bounded(default: int, low: int, high: int | None = None) -> Any:
+    """A whole-number field of a configuration with its bounds; one without is 0 or more."""
+    return dataclasses.field(default=default, metadata={"bounds": (low, high)})
+
+
 def build(cls: type[T], table: Mapping[str, Any], path: str, source: TomlFile) -> T:
     """Make the dataclass ``cls`` from ``table``.
 
-    Unknown keys and values of another type are refused with file, line and key. Fields that are missing
-    take the default of the dataclass; a field without a default is required. Raises ``ConfigError``.
+    Unknown keys, values of another type and numbers out of bounds are refused with file, line and key. Fields
+    that are missing take the default of the dataclass; a field without a default is required. Raises
+    ``ConfigError``.
     """
     assert dataclasses.is_dataclass(cls)
+    if not isinstance(table, Mapping):
+        raise source.error("type_wrong", path, f"{table!r} is not a table")
     fields = {field.name: field for field in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
     for key, value in table.items():
         where = f"{path}.{key}" if path else key
         if key not in fields:
-            known = ", ".join(sorted(fields))
-            raise source.error("key_unknown", where, f"unknown key; known here: {known}")
+            raise source.error("key_unknown", where, f"unknown key{_meant(key, fields)}")
         values[key] = _convert(hints[key], value, where, source)
+        _check_bounds(fields[key], values[key], where, source)
     for name, field in fields.items():
         is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if is_required and name not in values:
@@ -117,7 +126,22 @@ def build(cls: type[T], table: Mapping[str, Any], path: str, source: TomlFile) -
     try:
         return cls(**values)
     except ValueError as error:
-        raise source.error("value_invalid", path, str(error)) from error
+        named = next((key for key in table if re.search(rf"\b{re.escape(key)}\b", str(error))), "")
+        raise source.error("value_invalid", f"{path}.{named}".strip("."), str(error)) from error
+
+
+def _meant(key: str, fields: Mapping[str, Any]) -> str:
+    """What may have been meant, else what is known."""
+    close = difflib.get_close_matches(key, fields, n=1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(sorted(fields))}"
+
+
+def _check_bounds(field: dataclasses.Field[Any], value: Any, path: str, source: TomlFile) -> None:
+    low, high = field.metadata.get("bounds", (0, None))
+    for number in value if isinstance(value, tuple) else (value,):
+        if type(number) is int and (number < low or (high is not None and number > high)):
+            span = f"{low} or more" if high is None else f"from {low} to {high}"
+            raise source.error("out_of_bounds", path, f"{number} is not {span}")
 
 
 def _convert(hint: Any, value: Any, path: str, source: TomlFile) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.tomlfile import bounded
+
 
 @dataclass(frozen=True, slots=True)
 class ApiConfig:
@@ -20,7 +22,7 @@ class ApiConfig:
 
     is_enabled: bool = True
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: int = bounded(8080, 0, 65_535)
     watchers_max: int = 100
-    watcher_queue_max: int = 1_000
+    watcher_queue_max: int = bounded(1_000, 1)
     events_kept: int = 5_000

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gateway.framelog import capture
 from gateway.framelog.lines import Kind
+from gateway.tomlfile import bounded
 
 _BLOCK_BYTES = 256 << 10
 _NAME = "pilegate-%Y%m%dT%H%M%S"
@@ -41,11 +42,11 @@ class CaptureConfig:
 
     is_enabled: bool = True
     directory: str = "var/capture"
-    rotate_bytes: int = 67_108_864
-    rotate_s: int = 3_600
-    keep_days: int = 30
-    flush_ms: int = 200
-    queue_bytes_max: int = 33_554_432
+    rotate_bytes: int = bounded(67_108_864, 1)
+    rotate_s: int = bounded(3_600, 1)
+    keep_days: int = bounded(30, 1)
+    flush_ms: int = bounded(200, 1)
+    queue_bytes_max: int = bounded(33_554_432, 1)
 
 
 class NoCapture:

@@ -15,7 +15,9 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import ListenerError
+from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig, Pipeline
+from gateway.tomlfile import bounded
 
 log = structlog.get_logger()
 
@@ -29,14 +31,19 @@ class TcpListenConfig:
         port: 0 takes a free one.
         tls_cert_file, tls_key_file: PEM files; TLS is used when both are set.
         keepalive_s: TCP keepalive probes start after this silence.
+        backlog: connections that may wait to be accepted.
     """
 
     host: str = "0.0.0.0"
-    port: int = 8767
+    port: int = bounded(8767, 0, 65_535)
     tls_cert_file: str = ""
     tls_key_file: str = ""
-    keepalive_s: int = 60
-    backlog: int = 4096
+    keepalive_s: int = bounded(60, 1, 32_767)
+    backlog: int = bounded(4096, 1)
+
+    def __post_init__(self) -> None:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("tls_cert_file and tls_key_file belong together")
 
 
 MakePipeline = Callable[[int, str, Callable[[bytes], None], Callable[[], None]], Pipeline]
@@ -48,6 +55,7 @@ class TcpListener:
     Args:
         make_pipeline: (link number, address, write, hang_up) → the pipeline of a new link.
         next_link_no: gives each link a number that is unique in the daemon.
+        metrics: where links that were not let in are counted.
     """
 
     def __init__(
@@ -57,17 +65,18 @@ class TcpListener:
         clock: Clock,
         make_pipeline: MakePipeline,
         next_link_no: Callable[[], int],
+        metrics: Metrics,
     ) -> None:
         self.config = config
         self.limits = limits
         self.clock = clock
         self.links: set[TcpLink] = set()
         self.per_address: Counter[str] = Counter()
-        self.refused_links = 0
+        self.metrics = metrics
         self.make_pipeline = make_pipeline
         self.next_link_no = next_link_no
         self._server: asyncio.Server | None = None
-        self._is_paused = False
+        self.is_paused = False
 
     async def start(self) -> int:
         """Listen; returns the port. Raises ``ListenerError`` when the address cannot be had."""
@@ -95,8 +104,8 @@ class TcpListener:
 
     def pause(self, *, is_paused: bool) -> None:
         """Stop or resume reading on every link: the store cannot follow."""
-        if is_paused != self._is_paused:
-            self._is_paused = is_paused
+        if is_paused != self.is_paused:
+            self.is_paused = is_paused
             log.warning("reading_paused" if is_paused else "reading_resumed", links=len(self.links))
             for link in self.links:
                 link.pause(is_paused=is_paused)
@@ -128,7 +137,7 @@ class TcpLink(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername") or ("?", 0)
         self._host = str(peer[0])
         if not self._listener.has_room(self._host):
-            self._listener.refused_links += 1
+            self._listener.metrics.count_closed("too many links")
             log.warning("link_refused", address=self._host, reason="too many links")
             self._transport.abort()
             return
@@ -139,6 +148,8 @@ class TcpLink(asyncio.Protocol):
         self._listener.per_address[self._host] += 1
         address = f"{self._host}:{peer[1]}"
         self.pipeline = self._listener.make_pipeline(self._listener.next_link_no(), address, self._write, self._hang_up)
+        if self._listener.is_paused:
+            self.pause(is_paused=True)
 
     def _keep_alive(self) -> None:
         assert self._transport is not None
@@ -193,7 +204,7 @@ def _tls(config: TcpListenConfig) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(config.tls_cert_file, config.tls_key_file or None)
+        context.load_cert_chain(config.tls_cert_file, config.tls_key_file)
     except (OSError, ssl.SSLError) as error:
         raise ListenerError("tls_unusable", f"TLS certificate or key cannot be used: {error}") from error
     return context

@@ -24,6 +24,7 @@ from gateway.errors import StoreError
 from gateway.outcome import Row
 from gateway.store.schema import prepare
 from gateway.store.statements import Envelope, RowWriter
+from gateway.tomlfile import bounded
 
 log = structlog.get_logger()
 
@@ -64,15 +65,15 @@ class StoreConfig:
     """
 
     path: str = "pilegate.db"
-    batch_rows_max: int = 5_000
-    batch_latency_ms_max: int = 2
-    telemetry_flush_ms: int = 500
-    queue_rows_max: int = 200_000
-    busy_timeout_ms: int = 2_000
-    keep_samples_days: int = 365
-    keep_frames_days: int = 1_095
-    keep_delivered_days: int = 90
-    keep_orders_days: int = 365
+    batch_rows_max: int = bounded(5_000, 1)
+    batch_latency_ms_max: int = bounded(2, 0, 1_000)
+    telemetry_flush_ms: int = bounded(500, 1)
+    queue_rows_max: int = bounded(200_000, 1)
+    busy_timeout_ms: int = bounded(2_000, 0)
+    keep_samples_days: int = bounded(365, 1)
+    keep_frames_days: int = bounded(1_095, 1)
+    keep_delivered_days: int = bounded(90, 1)
+    keep_orders_days: int = bounded(365, 1)
 
 
 Work = Callable[[sqlite3.Connection], Any]

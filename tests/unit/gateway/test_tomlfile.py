@@ -71,7 +71,7 @@ def test_a_key_is_found_at_its_line(path, line):
         ('count = "1"\n', "type_wrong", 1, "a whole number"),
         ("count = true\n", "type_wrong", 1, "a whole number"),
         ("is_on = 1\n", "type_wrong", 1, "true or false"),
-        ("count = -1\n", "value_invalid", None, "0 or more"),
+        ("count = -1\n", "out_of_bounds", 1, "0 or more"),
         ('[[inner]]\nname = "a"\n', "key_missing", 1, "'no' is required"),
         ("names = [1]\n", "type_wrong", 1, "a string"),
     ],
