@@ -25,4 +25,4 @@ class ApiConfig:
     port: int = bounded(8080, 0, 65_535)
     watchers_max: int = 100
     watcher_queue_max: int = bounded(1_000, 1)
-    events_kept: int = 5_000
+    events_kept: int = bounded(5_000, 0)

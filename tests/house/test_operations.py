@@ -33,5 +33,5 @@ def test_log_events_of_the_table_exist():
 def test_commands_of_the_text_exist():
     from gateway.cli import cli
 
-    for command in re.findall(r"(?m)(?:^|[`/])pilegate ([a-z]+)", TEXT):
+    for command in re.findall(r"(?m)(?:^|`|bin/)pilegate ([a-z]+)", TEXT):
         assert command in cli.commands, command
