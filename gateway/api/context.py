@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import billing_core
 from gateway.clock import Clock
 from gateway.forwarders.base import Forwarder
 from gateway.metrics import Metrics
@@ -15,8 +13,6 @@ from gateway.routine import Routine
 from gateway.site import Site
 from gateway.store import Store
 from gateway.switchboard import Switchboard
-
-BILL_SCHEMA_PATH = Path(billing_core.__file__).with_name("bill.schema.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from gateway.api import answers
 from gateway.api.auth import OPEN_PATHS
-from gateway.api.context import BILL_SCHEMA_PATH
+from gateway.billschema import BILL_SCHEMA_PATH
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 

@@ -24,6 +24,7 @@ _POLL_S = 1.0
 _STOP_WAIT_S = 10.0
 _ANSWER_KEPT_CHARS = 2048
 _CONFLICT_WAIT_MS = 60_000
+_UNWELCOME, _UNWELCOME_EVENTS = (401, 403, 404), 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,16 @@ class DrainConfig:
 
 
 class Breaker:
-    """Closed, open or half open; times are Unix ms of the daemon's clock."""
+    """Closed, open or half open; times are Unix ms of the daemon's clock.
+
+    A refusal is about one event and opens nothing, unless different events in a row are told 401, 403 or 404:
+    then it is the set-up that is refused.
+    """
 
     def __init__(self, config: DrainConfig) -> None:
         self._config = config
         self._failures = 0
+        self._unwelcome: set[str] = set()
         self._open_s = config.breaker_first_s
         self.opened_until_ms: int | None = None
 
@@ -108,11 +114,13 @@ class Breaker:
             return "closed"
         return "open" if at_ms < self.opened_until_ms else "half_open"
 
-    def count(self, delivery: Delivery, at_ms: int) -> None:
+    def count(self, event_id: str, delivery: Delivery, at_ms: int) -> None:
         """Take in the result of one attempt."""
-        if not delivery.blames_endpoint:
-            if delivery.is_done:
-                self._failures, self.opened_until_ms, self._open_s = 0, None, self._config.breaker_first_s
+        if delivery.is_done:
+            self._failures, self.opened_until_ms, self._open_s = 0, None, self._config.breaker_first_s
+            self._unwelcome.clear()
+            return
+        if not self._counts(event_id, delivery):
             return
         was_half_open = self.state(at_ms) == "half_open"
         self._failures += 1
@@ -120,6 +128,17 @@ class Breaker:
             self._open_s = min(self._open_s * 2, self._config.breaker_max_s)
         if was_half_open or (self._failures >= self._config.breaker_failures and self.opened_until_ms is None):
             self.opened_until_ms = at_ms + self._open_s * 1000
+
+    def _counts(self, event_id: str, delivery: Delivery) -> bool:
+        if delivery.blames_endpoint:
+            return True
+        if delivery.status not in _UNWELCOME:
+            return False
+        self._unwelcome.add(event_id)
+        if len(self._unwelcome) < _UNWELCOME_EVENTS:
+            return False
+        self._failures = max(self._failures, self._config.breaker_failures)
+        return True
 
 
 class Drain:
@@ -172,10 +191,11 @@ class Drain:
         if room <= 0:
             return 0
         latest_ms = now_ms + self._config.longest_ms * 2
+        busy = set(self._partitions)  # an attempt that lands while the query runs may still look due in it
         rows = await asyncio.to_thread(
             self._store.reader.due, self.name, now_ms, latest_ms, self._config.concurrency * 2
         )
-        ready = [row for row in rows if row["id"] not in self._flying and row["partition"] not in self._partitions]
+        ready = [row for row in rows if row["partition"] not in busy]
         for row in ready[:room]:
             self._partitions.add(row["partition"])
             task = asyncio.create_task(self._attempt(row))
@@ -190,14 +210,22 @@ class Drain:
 
     async def _attempt(self, row: dict[str, Any]) -> None:
         try:
-            delivery = await self._sender.send(row["event_id"], row["body"])
+            delivery = await self._send(row)
             now_ms = self._clock.now_ms()
-            self.breaker.count(delivery, now_ms)
+            self.breaker.count(row["event_id"], delivery, now_ms)
             await self._record(row, delivery, now_ms)
         finally:
             self._flying.pop(row["id"], None)
             self._partitions.discard(row["partition"])
             self._woken.set()
+
+    async def _send(self, row: dict[str, Any]) -> Delivery:
+        """One attempt; a defect of the sender is a failed attempt, and goes by the schedule like any other."""
+        try:
+            return await self._sender.send(row["event_id"], row["body"])
+        except Exception as error:
+            log.error("sender_failed", upstream=self.name, event_id=row["event_id"], exc_info=error)
+            return Delivery(None, repr(error)[:500])
 
     async def _record(self, row: dict[str, Any], delivery: Delivery, now_ms: int) -> None:
         attempts = row["attempts"] + 1

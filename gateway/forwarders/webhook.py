@@ -21,17 +21,22 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 
 from billing_core.civil import Zone, iso_local
 from gateway import __version__
+from gateway.billschema import fault_of
 from gateway.clock import Clock
 from gateway.errors import ConfigError
 from gateway.forwarders.base import Delivery, DrainConfig
 from gateway.outcome import EventRaised
 
+log = structlog.get_logger()
+
 _ANSWER_BYTES_MAX = 65_536
 _SECRET_PREFIX = "whsec_"
 BILL_SCHEMA = "urn:pilegate:bill:1"
+OMITTABLE = frozenset({"vin", "card_uid", "meter_start_kwh", "meter_stop_kwh", "pile_amount", "stop_reason"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class UpstreamConfig:
         secret_envs: environment variables that hold ``whsec_…`` secrets; with several, each signs (rotation).
         header_envs: extra headers as ``Name=ENVIRONMENT_VARIABLE``.
         types: event types it wants, such as ``pilegate.bill.*``; all when empty.
-        omit: fields of a bill that it must not learn, such as ``vin`` and ``card_uid``.
+        omit: fields of a bill that it must not learn and gets as null: those of ``OMITTABLE``.
         ca_file: PEM of a private authority.
     """
 
@@ -66,6 +71,10 @@ class UpstreamConfig:
             raise ValueError("an upstream needs a name and an http or https URL")
         if parts.username or parts.password:
             raise ValueError("no credentials in the URL: use header_envs")
+        if unknown := set(self.omit) - OMITTABLE:
+            raise ValueError(
+                f"omit: {', '.join(sorted(unknown))} cannot be left out, only {', '.join(sorted(OMITTABLE))}"
+            )
         if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname):
             raise ValueError("http is for loopback only; use https, or set allow_http")
 
@@ -103,6 +112,9 @@ class CloudEvents:
         upstream = self._upstreams[endpoint]
         if not upstream.wants(event.type):
             return None
+        data = {key: (None if key in upstream.omit else value) for key, value in event.data.items()}
+        if event.type.startswith("pilegate.bill.") and (fault := fault_of(data)) is not None:
+            log.error("bill_invalid", event_id=event.event_id, fault=fault)  # told all the same: no bill is lost
         body = {
             "specversion": "1.0",
             "id": event.event_id,
@@ -114,7 +126,7 @@ class CloudEvents:
             **({"dataschema": BILL_SCHEMA} if event.type.startswith("pilegate.bill.") else {}),
             "sequence": str(sequence),
             "partitionkey": event.partition,
-            "data": {k: (None if k in upstream.omit else v) for k, v in event.data.items()},
+            "data": data,
         }
         drain = upstream.drain
         lives_s = drain.perishable_expires_s if event.is_perishable else drain.expires_s

@@ -17,7 +17,6 @@ from tests.support.openapi import Contract
 from tests.support.operator import list_accounts
 from tests.support.site import write_config
 
-
 _CONTRACT: list[Contract] = []  # the document is made of the code alone, so it is read once
 
 
