@@ -93,10 +93,6 @@ def measure_p5(size: Size, directory: Path) -> list[Measure]:
             storm.add(mine["heartbeats"]["max_us"] / 1e3, 100)
             storm.noted |= {"sent": size.storm, "acknowledged": mine["acknowledged"]}
             storm.noted["records_p99_ms"] = mine["records"]["p99_us"] / 1e3
-                "sent": size.storm,
-                "records_p99_ms": mine["records"]["p99_us"] / 1e3,
-                "acknowledged": mine["acknowledged"],
-            }
     return [p99, starved, storm]
 
 
