@@ -325,6 +325,55 @@ class Adopted(Answer):
     station: str
 
 
+class CaseEntry(Answer):
+    """One entry of a case's story: ``kind`` is opened, note, state, linked or attached."""
+
+    at: Instant
+    author: str
+    kind: str
+    text: str
+
+
+class CaseAttachment(Answer):
+    """A file of a case, named by its content."""
+
+    sha256: str
+    name: str
+    size_bytes: int
+    at: Instant
+    author: str
+
+
+class CaseSummary(Answer):
+    """A case: ``state`` is open, in_progress, on_hold or solved."""
+
+    case_no: str
+    problem: str
+    state: str
+    opened_at: Instant
+    changed_at: Instant
+    bills: list[str]
+
+
+class Case(CaseSummary):
+    """A case with its story."""
+
+    entries: list[CaseEntry]
+    attachments: list[CaseAttachment]
+
+
+class CasePage(Page):
+    """Cases."""
+
+    items: list[CaseSummary]
+
+
+class Attached(Answer):
+    """The name of what was attached."""
+
+    sha256: str
+
+
 def shown(model: type[BaseModel], status: int = 200) -> dict[str, Any]:
     """Arguments of a route that answers in this shape."""
     return {"response_model": None, "status_code": status, "responses": {status: {"model": model}}}

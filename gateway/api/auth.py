@@ -9,10 +9,12 @@ from fastapi import Request
 
 from gateway.api.context import ApiContext
 from gateway.api.problems import Problem, answer
+from gateway.cases import ATTACHMENT_BYTES_MAX
 from gateway.manage import token_hash
 
 OPEN_PATHS = ("/healthz", "/api/v1/healthz")
 BODY_BYTES_MAX = 1_048_576
+_FILE_PATH_END = "/attachments"
 
 
 def context(request: Request) -> ApiContext:
@@ -28,7 +30,7 @@ async def caller(request: Request) -> str:
 
 
 class TokenGate:
-    """In front of the application: no token, no answer but 401; no body above 1 MiB.
+    """In front of the application: no token, no answer but 401; no body above 1 MiB, or 20 for a file.
 
     Args:
         app: the application behind the gate.
@@ -67,5 +69,6 @@ def _check_size(request: Request) -> None:
     if "transfer-encoding" in request.headers:
         raise Problem(411, "length_required", "send the body with a Content-Length")
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
-        raise Problem(413, "body_too_large", f"a body has at most {BODY_BYTES_MAX} bytes")
+    limit = ATTACHMENT_BYTES_MAX if request.url.path.endswith(_FILE_PATH_END) else BODY_BYTES_MAX
+    if not length.isdecimal() or int(length) > limit:
+        raise Problem(413, "body_too_large", f"a body has at most {limit} bytes here")

@@ -123,3 +123,29 @@ class VinEntryBody(Body):
 
     account_id: str
     is_frozen: bool = False
+
+
+class CaseBody(Body):
+    """A problem, and the bills it is about."""
+
+    problem: str = Field(min_length=1, max_length=10_000)
+    bills: list[str] = Field(default_factory=list, max_length=1000)
+
+
+class NoteBody(Body):
+    """What a person has to say."""
+
+    text: str = Field(min_length=1, max_length=10_000)
+
+
+class CaseStateBody(Body):
+    """How far a case is, and why."""
+
+    state: Literal["open", "in_progress", "on_hold", "solved"]
+    text: str = Field("", max_length=10_000)
+
+
+class LinkBody(Body):
+    """A bill that a case is about."""
+
+    transaction_id: str = Field(min_length=1, max_length=200)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.commands import accounts, backups, bills, daemon, frames, outbox, piles, tokens, trials
+from gateway.commands import accounts, backups, bills, cases, daemon, frames, outbox, piles, tokens, trials
 
 COMMANDS: tuple[click.Command, ...] = (
     daemon.run,
@@ -21,6 +21,7 @@ COMMANDS: tuple[click.Command, ...] = (
     trials.listen,
     bills.bills,
     bills.bill,
+    cases.case,
     piles.pile,
     accounts.account,
     tokens.token,

@@ -133,6 +133,41 @@ def evidence_of_bills(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_CASES = """
+CREATE TABLE case_file (
+    case_no TEXT PRIMARY KEY, year INTEGER NOT NULL, sequence INTEGER NOT NULL, problem TEXT NOT NULL,
+    state TEXT NOT NULL, opened_at_ms INTEGER NOT NULL, changed_at_ms INTEGER NOT NULL,
+    UNIQUE (year, sequence)) STRICT;
+CREATE INDEX case_opened ON case_file (opened_at_ms, case_no);
+CREATE TABLE case_bill (
+    case_no TEXT NOT NULL REFERENCES case_file, transaction_id TEXT NOT NULL,
+    PRIMARY KEY (case_no, transaction_id)) STRICT;
+CREATE INDEX case_of_bill ON case_bill (transaction_id);
+CREATE TABLE case_entry (
+    id INTEGER PRIMARY KEY, case_no TEXT NOT NULL REFERENCES case_file, at_ms INTEGER NOT NULL, author TEXT NOT NULL,
+    kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE INDEX case_entry_of ON case_entry (case_no, id);
+CREATE TABLE attachment (sha256 TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT;
+CREATE TABLE case_attachment (
+    case_no TEXT NOT NULL REFERENCES case_file, sha256 TEXT NOT NULL REFERENCES attachment, name TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL, at_ms INTEGER NOT NULL, author TEXT NOT NULL,
+    PRIMARY KEY (case_no, sha256)) STRICT;
+CREATE TRIGGER case_entry_is_never_edited BEFORE UPDATE ON case_entry
+    BEGIN SELECT RAISE(ABORT, 'an entry of a case is never edited'); END;
+CREATE TRIGGER case_entry_is_never_deleted BEFORE DELETE ON case_entry
+    BEGIN SELECT RAISE(ABORT, 'an entry of a case is never deleted'); END;
+CREATE TRIGGER attachment_is_never_edited BEFORE UPDATE ON attachment
+    BEGIN SELECT RAISE(ABORT, 'an attachment is never edited'); END
+"""
+
+
+@migrations()
+def after_sales_cases(db: sqlite_utils.Database) -> None:
+    """What people note about bills."""
+    for statement in _statements(_CASES):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """The statements of a script; a trigger's inner semicolons stay inside."""
     found: list[str] = []
