@@ -20,8 +20,10 @@ from gateway.clock import Clock, ScaledClock
 from gateway.config import Config, load
 from gateway.engine import Engine
 from gateway.errors import ConfigError
-from gateway.forwarders.base import Drain, Forwarder
-from gateway.forwarders.webhook import CloudEvents, WebhookSender
+from gateway.forwarders.base import Drain, Forwarder, Sender
+from gateway.forwarders.cloudevents import CloudEvents
+from gateway.forwarders.mqtt import MqttSender, MqttUpstreamConfig
+from gateway.forwarders.webhook import UpstreamConfig, WebhookSender
 from gateway.framelog import CaptureWriter, NoCapture
 from gateway.listeners.mqtt import MqttListener
 from gateway.listeners.tcp import TcpListener
@@ -72,8 +74,8 @@ class App:
     async def start(self) -> None:
         """Open the store, take up running sessions, then listen. Raises ``GatewayError``."""
         config = self.config
-        names = tuple(upstream.name for upstream in config.upstream)
-        events = CloudEvents(config.upstream, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
+        names = tuple(endpoint.name for endpoint in config.endpoints)
+        events = CloudEvents(config.endpoints, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
         self.capture = self._open_capture()
         self.store = Store(config.store, endpoints=names, envelope=events, before_commit=self.capture.flush)
         refuse_edits(config.site.book, self.store.reader.priced_tariffs(), self._config_path)
@@ -98,8 +100,8 @@ class App:
         self.authoriser = Authoriser(self.switchboard, numbers, self.store.reader)
         self.forwarder = Forwarder(
             [
-                Drain(each.name, WebhookSender(each, self.clock), each.drain, self.store, self.clock, self.metrics)
-                for each in config.upstream
+                Drain(each.name, self._sender(each), each.drain, self.store, self.clock, self.metrics)
+                for each in config.endpoints
             ]
         )
         self.switchboard.watchers.append(self._watch)
@@ -115,6 +117,11 @@ class App:
         if not self.config.capture.is_enabled:
             return NoCapture()
         return CaptureWriter(self.config.capture, lambda text: log.error("capture_troubled", reason=text))
+
+    def _sender(self, endpoint: UpstreamConfig | MqttUpstreamConfig) -> Sender:
+        if isinstance(endpoint, MqttUpstreamConfig):
+            return MqttSender(endpoint)
+        return WebhookSender(endpoint, self.clock)
 
     def _is_taken(self, transaction_id: str) -> bool:
         return self.engine.sessions.find(transaction_id) is not None or self.store.reader.has_order(transaction_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from billing_core.timers import Timers
 from gateway.api.config import ApiConfig
+from gateway.forwarders.mqtt import MqttUpstreamConfig
 from gateway.forwarders.webhook import UpstreamConfig
 from gateway.framelog import CaptureConfig
 from gateway.listeners.mqtt import MqttListenConfig
@@ -54,10 +55,21 @@ class Config:
     capture: CaptureConfig = CaptureConfig()
     api: ApiConfig = ApiConfig()
     upstream: tuple[UpstreamConfig, ...] = ()
+    mqtt_upstream: tuple[MqttUpstreamConfig, ...] = ()
     log: LogConfig = LogConfig()
 
+    @property
+    def endpoints(self) -> tuple[UpstreamConfig | MqttUpstreamConfig, ...]:
+        """Everybody upstream, by whatever way."""
+        return (*self.upstream, *self.mqtt_upstream)
 
-_LISTS = {"listen": TcpListenConfig, "mqtt": MqttListenConfig, "upstream": UpstreamConfig}
+
+_LISTS = {
+    "listen": TcpListenConfig,
+    "mqtt": MqttListenConfig,
+    "upstream": UpstreamConfig,
+    "mqtt_upstream": MqttUpstreamConfig,
+}
 
 
 def load(path: Path) -> Config:
@@ -94,10 +106,11 @@ def _refuse_doubles(values: dict[str, Any], source: TomlFile) -> None:
         if listen.port and ("listen", listen.port) in seen:
             raise source.error("port_twice", f"listen[{index}].port", f"port {listen.port} is listed twice")
         seen.add(("listen", listen.port))
-    for index, upstream in enumerate(values.get("upstream", ())):
-        if ("upstream", upstream.name) in seen:
-            raise source.error("name_twice", f"upstream[{index}].name", f"{upstream.name!r} is listed twice")
-        seen.add(("upstream", upstream.name))
+    for key in ("upstream", "mqtt_upstream"):
+        for index, upstream in enumerate(values.get(key, ())):
+            if ("upstream", upstream.name) in seen:
+                raise source.error("name_twice", f"{key}[{index}].name", f"{upstream.name!r} is listed twice")
+            seen.add(("upstream", upstream.name))
 
 
 def read_config(path: Path | None) -> tuple[Config, Path | None]:

@@ -12,6 +12,7 @@ import uvloop
 
 from gateway.commands.common import config_option
 from gateway.config import Config, read_config
+from gateway.listeners.topics import Routes
 from gateway.logs import set_up
 from gateway.show import print_table, say
 from gateway.site import Site
@@ -40,11 +41,14 @@ def check(config_path: Path | None, as_json: bool) -> None:
     say(f"configuration: {path or 'defaults'} is in order", sys.stdout)
     for listen in config.listen:
         say(f"piles: tcp {listen.host}:{listen.port}{' with TLS' if listen.tls_cert_file else ''}", sys.stdout)
+    for broker in config.mqtt:
+        topics = ", ".join(Routes(broker.route).up_filters)
+        say(f"piles: MQTT {broker.protocol_version} at {broker.url} as {broker.client_id}, topics {topics}", sys.stdout)
     api = config.api
     say(f"HTTP: {f'{api.host}:{api.port}' if api.is_enabled else 'off'}", sys.stdout)
     say(f"database: {config.store.path}", sys.stdout)
     say(f"capture: {config.capture.directory if config.capture.is_enabled else 'off'}", sys.stdout)
-    for upstream in config.upstream:
+    for upstream in config.endpoints:
         say(f"upstream: {upstream.name} → {upstream.url}", sys.stdout)
     _show_tariffs(config.site)
 

@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-import json
 import os
 import ssl
 from collections.abc import Mapping, Sequence
@@ -21,22 +20,15 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
-import structlog
 
-from billing_core.civil import Zone, iso_local
 from gateway import __version__
-from gateway.billschema import fault_of
 from gateway.clock import Clock
 from gateway.errors import ConfigError
 from gateway.forwarders.base import Delivery, DrainConfig
-from gateway.outcome import EventRaised
-
-log = structlog.get_logger()
+from gateway.forwarders.cloudevents import refuse_omissions
 
 _ANSWER_BYTES_MAX = 65_536
 _SECRET_PREFIX = "whsec_"
-BILL_SCHEMA = "urn:pilegate:bill:1"
-OMITTABLE = frozenset({"vin", "card_uid", "meter_start_kwh", "meter_stop_kwh", "pile_amount", "stop_reason"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +63,9 @@ class UpstreamConfig:
             raise ValueError("an upstream needs a name and an http or https URL")
         if parts.username or parts.password:
             raise ValueError("no credentials in the URL: use header_envs")
-        if unknown := set(self.omit) - OMITTABLE:
-            raise ValueError(
-                f"omit: {', '.join(sorted(unknown))} cannot be left out, only {', '.join(sorted(OMITTABLE))}"
-            )
+        refuse_omissions(self.omit)
         if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname):
             raise ValueError("http is for loopback only; use https, or set allow_http")
-
-    def wants(self, kind: str) -> bool:
-        """Whether this receiver wants events of a type."""
-        return not self.types or any(
-            kind == wanted or (wanted.endswith(".*") and kind.startswith(wanted[:-1])) for wanted in self.types
-        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -92,46 +75,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class CloudEvents:
-    """Makes the body of an event once; those bytes are stored, signed and sent.
-
-    Args:
-        source: ``/pilegate/<site>``.
-        zone: of the times.
-    """
-
-    def __init__(self, upstreams: Sequence[UpstreamConfig], *, source: str, zone: Zone) -> None:
-        self._upstreams = {upstream.name: upstream for upstream in upstreams}
-        self._source = source
-        self._zone = zone
-
-    def __call__(self, endpoint: str, event: EventRaised, sequence: int) -> tuple[bytes, int] | None:
-        """(body, when it expires, Unix ms), or ``None`` when the endpoint does not want it."""
-        upstream = self._upstreams[endpoint]
-        if not upstream.wants(event.type):
-            return None
-        data = {key: (None if key in upstream.omit else value) for key, value in event.data.items()}
-        if event.type.startswith("pilegate.bill.") and (fault := fault_of(data)) is not None:
-            log.error("bill_invalid", event_id=event.event_id, fault=fault)  # told all the same: no bill is lost
-        body = {
-            "specversion": "1.0",
-            "id": event.event_id,
-            "source": self._source,
-            "type": event.type,
-            "subject": event.subject,
-            "time": iso_local(event.at_ms, self._zone),
-            "datacontenttype": "application/json",
-            **({"dataschema": BILL_SCHEMA} if event.type.startswith("pilegate.bill.") else {}),
-            "sequence": str(sequence),
-            "partitionkey": event.partition,
-            "data": data,
-        }
-        drain = upstream.drain
-        lives_s = drain.perishable_expires_s if event.is_perishable else drain.expires_s
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(), event.at_ms + lives_s * 1000
 
 
 def decode_secret(text: str) -> bytes:

@@ -12,7 +12,8 @@ from standardwebhooks.webhooks import Webhook
 from gateway import manage
 from gateway.clock import Clock, ScaledClock
 from gateway.forwarders.base import Drain, DrainConfig, Forwarder
-from gateway.forwarders.webhook import CloudEvents, UpstreamConfig, WebhookSender
+from gateway.forwarders.cloudevents import CloudEvents
+from gateway.forwarders.webhook import UpstreamConfig, WebhookSender
 from gateway.metrics import Metrics
 from gateway.outcome import EventRaised
 from gateway.store import Store, StoreConfig

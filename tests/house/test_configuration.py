@@ -24,7 +24,7 @@ SITE_CLASSES = {
     "card": CardEntry,
 }
 # keys that the sample shows in use, though they are empty by default
-EXAMPLES = {("upstream", "secret_envs"), ("mqtt.route", "state")}
+EXAMPLES = {("upstream", "secret_envs"), ("mqtt.route", "state"), ("mqtt_upstream", "name")}
 
 
 def full_sample():
