@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ log = structlog.get_logger()
 _TICK_MS = 1_000
 _STOP_WAIT_S = 10
 _FORGET_MS = 3_600_000
+_OWN_FILES = 200  # database, capture, HTTP, upstreams
 
 
 class App:
@@ -262,6 +264,7 @@ class App:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
+        _raise_open_files(sum(self.config.limits.links_max for _ in self.config.listen))
         await self.start()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -294,6 +297,14 @@ class App:
         self.capture.close()
         await asyncio.to_thread(self.store.close)
         log.info("daemon_stopped", owed=self.switchboard.owed)
+
+
+def _raise_open_files(links_max: int) -> None:
+    """Every link is an open file: take as many as we may have, and say when that is too few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most < links_max + _OWN_FILES:
+        log.warning("open_files_few", open_files=most, links_max=links_max, hint="raise LimitNOFILE or ulimit -n")
 
 
 def _with_reloadable(current: Config, fresh: Config) -> Config:

@@ -5,11 +5,12 @@ Card numbers and VINs are masked to their last four characters wherever they sta
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -52,6 +53,31 @@ def masked(text: str) -> str:
     return "*" * max(0, len(text) - 4) + text[-4:]
 
 
+class Tolerant:
+    """A stream that loses lines rather than its writer: a full disk or a closed pipe must not stop the daemon.
+
+    Attributes:
+        lost_lines: writes that the stream refused.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.lost_lines = 0
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or count it as lost."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # a stream that was closed says ValueError
+            self.lost_lines += 1
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def set_up(config: LogConfig) -> None:
     """Configure structlog for the whole process; logs go to stderr."""
     is_console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
@@ -70,6 +96,6 @@ def set_up(config: LogConfig) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, Tolerant(sys.stderr))),
         cache_logger_on_first_use=True,
     )

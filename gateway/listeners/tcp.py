@@ -141,7 +141,7 @@ class TcpLink(asyncio.Protocol):
             log.warning("link_refused", address=self._host, reason="too many links")
             self._transport.abort()
             return
-        self._keep_alive()
+        self._set_options()
         limits = self._listener.limits
         self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes_max)
         self._listener.links.add(self)
@@ -151,12 +151,14 @@ class TcpLink(asyncio.Protocol):
         if self._listener.is_paused:
             self.pause(is_paused=True)
 
-    def _keep_alive(self) -> None:
+    def _set_options(self) -> None:
         assert self._transport is not None
         sock = self._transport.get_extra_info("socket")
         if sock is None:
             return
         with contextlib.suppress(OSError):  # the peer may be gone already
+            # What a slow reader leaves waiting in the kernel is bounded too, not only what waits here.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._listener.limits.write_buffer_bytes_max)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self._listener.config.keepalive_s)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
