@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 
 import click
+import structlog
 
 from gateway import __version__
 from gateway.commands import COMMANDS
@@ -16,6 +18,7 @@ from gateway.show import say
 @click.version_option(__version__, prog_name="pilegate")
 def cli() -> None:
     """Pilegate: the gateway between charging piles and everybody who needs exact bills."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
 
 
 for command in COMMANDS:
@@ -25,10 +28,19 @@ for command in COMMANDS:
 def main() -> None:
     """Entry point of ``pilegate``."""
     try:
-        cli(standalone_mode=True)
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(_failed("interrupted"))
     except ConfigError as error:
         say(f"pilegate: {error}")
         sys.exit(2)
-    except GatewayError as error:
-        say(f"pilegate: {error}")
-        sys.exit(3)
+    except (GatewayError, OSError, sqlite3.Error, click.ClickException) as error:
+        sys.exit(_failed(error))
+
+
+def _failed(why: object) -> int:
+    say(f"pilegate: {why}")
+    return 3

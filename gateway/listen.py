@@ -52,9 +52,12 @@ def _line(verdict: Verdict | None, event: Any, *, as_json: bool) -> str:
         return json.dumps({"signature": mark, "event": event}, ensure_ascii=False)
     if not isinstance(event, dict):
         return f"{mark}: not an event"
-    data = event.get("data") or {}
-    money = f" {data['status']} {data['amount']} yuan" if "amount" in data else ""
-    return f"{mark}: {event.get('type')} {event.get('id')}{money}"
+    lacking = [name for name in ("specversion", "id", "source", "type") if not isinstance(event.get(name), str)]
+    if lacking:
+        return f"{mark}: not a CloudEvent: {', '.join(lacking)} missing"
+    data = event.get("data")
+    money = f" {data.get('status')} {data['amount']} yuan" if isinstance(data, dict) and "amount" in data else ""
+    return f"{mark}: {event['type']} {event['id']}{money}"
 
 
 def make_receiver(keys: Sequence[bytes], *, as_json: bool) -> FastAPI:

@@ -8,7 +8,8 @@ import click
 
 from billing_core.fixed import format_fen, parse_scaled
 from gateway import manage
-from gateway.commands.common import change, db_option, reading
+from gateway.api import shapes
+from gateway.commands.common import change, db_option, json_option, print_lines, reading
 from gateway.show import print_table
 
 
@@ -20,9 +21,9 @@ def account() -> None:
 @account.command("set")
 @db_option
 @click.argument("account_id")
-@click.option("--name", default="")
+@click.option("--name", default="", help="Whose it is.")
 @click.option("--balance", default="0.00", show_default=True, help="Yuan.")
-@click.option("--frozen", is_flag=True)
+@click.option("--frozen", is_flag=True, help="Nothing may be started with it.")
 def account_set(
     config_path: Path | None, db_path: Path | None, account_id: str, name: str, balance: str, frozen: bool
 ) -> None:
@@ -40,10 +41,16 @@ def account_set(
 
 @account.command("list")
 @db_option
-def account_list(config_path: Path | None, db_path: Path | None) -> None:
+@json_option
+def account_list(config_path: Path | None, db_path: Path | None, as_json: bool) -> None:
     """List accounts, cards and cars."""
     with reading(config_path, db_path) as (reader, _):
         accounts, cards, vins = reader.accounts(), reader.cards(), reader.vins()
+    if as_json:
+        print_lines({"kind": "account", **shapes.account(row)} for row in accounts)
+        print_lines({"kind": "card", **shapes.unfrozen(row)} for row in cards)
+        print_lines({"kind": "vin", **shapes.unfrozen(row)} for row in vins)
+        return
     print_table(
         ("account", "name", "balance", "frozen"),
         [(a["account_id"], a["name"], format_fen(a["balance_fen"]), bool(a["is_frozen"])) for a in accounts],
@@ -58,7 +65,7 @@ def account_list(config_path: Path | None, db_path: Path | None) -> None:
 @click.argument("card_uid")
 @click.argument("account_id")
 @click.option("--printed", default="0", help="The number printed on it.")
-@click.option("--frozen", is_flag=True)
+@click.option("--frozen", is_flag=True, help="Nothing may be started with it.")
 def account_card(
     config_path: Path | None, db_path: Path | None, card_uid: str, account_id: str, printed: str, frozen: bool
 ) -> None:
@@ -76,7 +83,7 @@ def account_card(
 @db_option
 @click.argument("vin")
 @click.argument("account_id")
-@click.option("--frozen", is_flag=True)
+@click.option("--frozen", is_flag=True, help="It may not start.")
 def account_vin(config_path: Path | None, db_path: Path | None, vin: str, account_id: str, frozen: bool) -> None:
     """Give an account a car, by its VIN."""
     change(config_path, db_path, lambda call: manage.save_vin(call, vin, account_id=account_id, is_frozen=frozen))

@@ -11,18 +11,24 @@ import click
 
 from billing_core.fixed import format_e4, format_fen
 from gateway.commands.common import db_option, reading
-from gateway.show import print_table, say
+from gateway.errors import StoreError
+from gateway.show import print_table
 from gateway.site import instant_of
 
 
 @click.command()
 @db_option
-@click.option("--status", default=None, help="normal, repaired, provisional, review or void.")
+@click.option(
+    "--status",
+    type=click.Choice(["normal", "repaired", "provisional", "review", "void"]),
+    default=None,
+    help="Only these.",
+)
 @click.option("--since", default=None, metavar="TIME", help="Made at or after this time (ISO 8601 with offset).")
 @click.option("--until", default=None, metavar="TIME", help="Made before this time.")
 @click.option("--pile", default=None, help="Of one pile.")
 @click.option("--anomaly", default=None, help="Holding this anomaly code.")
-@click.option("--limit", default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One bill a line, as JSON.")
 def bills(
     config_path: Path | None,
@@ -35,7 +41,7 @@ def bills(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List bills, newest first."""
+    """List bills, newest first. Exit status 1 when one of them is under review."""
     with reading(config_path, db_path) as (reader, _):
         rows = reader.bills(
             status=status,
@@ -45,10 +51,11 @@ def bills(
             until_ms=instant_of(until) if until else None,
             limit=limit,
         )
+    findings = int(any(row["status"] == "review" for row in rows))
     if as_json:
         for row in rows:
             click.echo(row["body"])
-        return
+        sys.exit(findings)
     table = [
         (
             row["transaction_id"],
@@ -62,6 +69,7 @@ def bills(
         for row in rows
     ]
     print_table(("transaction", "rev", "status", "ended", "kWh", "yuan", "anomalies"), table)
+    sys.exit(findings)
 
 
 @click.command()
@@ -70,15 +78,15 @@ def bills(
 @click.option("--explain", is_flag=True, help="The two sentences, then every step with its numbers.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def bill(config_path: Path | None, db_path: Path | None, transaction: str, explain: bool, as_json: bool) -> None:
-    """Show one bill."""
+    """Show one bill. Exit status 1 when it is under review."""
     with reading(config_path, db_path) as (reader, _):
         rows = reader.revisions(transaction)
     if not rows:
-        say(f"pilegate: no bill of transaction {transaction}")
-        sys.exit(3)
+        raise StoreError("bill_unknown", f"no bill of transaction {transaction}")
+    findings = int(rows[-1]["status"] == "review")
     if as_json:
         click.echo(rows[-1]["body"])
-        return
+        sys.exit(findings)
     document = json.loads(rows[-1]["body"])
     if explain:
         for language in ("en", "zh"):
@@ -87,6 +95,7 @@ def bill(config_path: Path | None, db_path: Path | None, transaction: str, expla
     _show_bill(document)
     if explain:
         _show_steps(document, rows)
+    sys.exit(findings)
 
 
 def _show_bill(document: dict[str, Any]) -> None:

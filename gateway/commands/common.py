@@ -6,7 +6,9 @@ They may run beside the daemon: each change is one short transaction.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,8 @@ def reading(config_path: Path | None, db_path: Path | None) -> Iterator[tuple[Re
     reader = Reader(path)
     try:
         yield reader, site
+    except sqlite3.Error as error:
+        raise StoreError("store_unreadable", f"{path} cannot be read: {error}") from error
     finally:
         reader.close()
 
@@ -70,8 +74,16 @@ def change(config_path: Path | None, db_path: Path | None, work: Callable[[manag
     writer = Writer(StoreConfig(path=str(path), telemetry_flush_ms=50), (), _no_envelope)
     try:
         return work(writer.call).result(timeout=_WAIT_S)
+    except TimeoutError as error:
+        raise StoreError("store_busy", f"{path} was locked for {_WAIT_S} s: try again") from error
     finally:
         writer.close()
+
+
+def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object a line."""
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False))
 
 
 def _no_envelope(endpoint: str, event: object, sequence: int) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 import click
 import uvloop
 
+from gateway.clock import Clock
 from gateway.commands.common import config_option
 from gateway.config import Config, read_config
+from gateway.errors import ConfigError
+from gateway.forwarders.webhook import UpstreamConfig, WebhookSender
 from gateway.listeners.topics import Routes
 from gateway.logs import set_up
 from gateway.show import print_table, say
@@ -33,11 +36,15 @@ def run(config_path: Path | None) -> None:
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="The whole configuration as JSON.")
 def check(config_path: Path | None, as_json: bool) -> None:
-    """Validate configuration and tariffs, and say what would listen where."""
+    """Validate configuration and tariffs, and say what would listen where.
+
+    Exit status 1 when a secret or a file that an upstream needs is not there.
+    """
     config, path = read_config(config_path)
+    findings = [fault for upstream in config.upstream if (fault := _fault_of(upstream)) is not None]
     if as_json:
-        click.echo(json.dumps(_described(config), indent=2, ensure_ascii=False))
-        return
+        click.echo(json.dumps({**_described(config), "findings": findings}, indent=2, ensure_ascii=False))
+        sys.exit(int(bool(findings)))
     say(f"configuration: {path or 'defaults'} is in order", sys.stdout)
     for listen in config.listen:
         say(f"piles: tcp {listen.host}:{listen.port}{' with TLS' if listen.tls_cert_file else ''}", sys.stdout)
@@ -51,6 +58,18 @@ def check(config_path: Path | None, as_json: bool) -> None:
     for upstream in config.endpoints:
         say(f"upstream: {upstream.name} → {upstream.url}", sys.stdout)
     _show_tariffs(config.site)
+    for finding in findings:
+        say(f"missing: {finding}", sys.stdout)
+    sys.exit(int(bool(findings)))
+
+
+def _fault_of(upstream: UpstreamConfig) -> str | None:
+    """What this upstream's secrets, headers and certificates lack in the present environment."""
+    try:
+        WebhookSender(upstream, Clock())
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 def _show_tariffs(site: Site) -> None:
@@ -82,8 +101,14 @@ def _described(config: Config) -> dict[str, object]:
 
 
 @click.command()
-@click.option("--config", "config_path", default="/etc/pilegate/gateway.toml", show_default=True)
-@click.option("--user", default="pilegate", show_default=True)
+@click.option(
+    "--config",
+    "config_path",
+    default="/etc/pilegate/gateway.toml",
+    show_default=True,
+    help="Configuration file of the unit.",
+)
+@click.option("--user", default="pilegate", show_default=True, help="Whom the daemon runs as.")
 def systemd(config_path: str, user: str) -> None:
     """Print a hardened systemd unit for the daemon."""
     from gateway.unitfile import unit_text

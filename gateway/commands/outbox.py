@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from gateway import manage
+from gateway.api import shapes
 from gateway.clock import Clock
-from gateway.commands.common import change, db_option, reading
+from gateway.commands.common import change, db_option, json_option, print_lines, reading
 from gateway.show import print_table
 
 
@@ -19,12 +20,16 @@ def outbox() -> None:
 
 @outbox.command("list")
 @db_option
-@click.option("--state", default=None, help="pending, delivered or dead.")
-@click.option("--limit", default=100, show_default=True)
-def outbox_list(config_path: Path | None, db_path: Path | None, state: str | None, limit: int) -> None:
+@click.option("--state", type=click.Choice(["pending", "delivered", "dead"]), default=None, help="Only these.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@json_option
+def outbox_list(config_path: Path | None, db_path: Path | None, state: str | None, limit: int, as_json: bool) -> None:
     """List entries, oldest first."""
-    with reading(config_path, db_path) as (reader, _):
+    with reading(config_path, db_path) as (reader, site):
         rows = reader.outbox(state=state, limit=limit)
+    if as_json:
+        print_lines(shapes.outbox_entry(row, site.zone) for row in rows)
+        return
     print_table(
         ("id", "upstream", "event", "state", "attempts", "last"),
         [

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from gateway import manage
+from gateway.api import shapes
 from gateway.clock import Clock
-from gateway.commands.common import change, db_option, reading
+from gateway.commands.common import change, db_option, json_option, print_lines, reading
 from gateway.show import print_table
 
 
@@ -19,7 +20,8 @@ def pile() -> None:
 
 @pile.command("list")
 @db_option
-def pile_list(config_path: Path | None, db_path: Path | None) -> None:
+@json_option
+def pile_list(config_path: Path | None, db_path: Path | None, as_json: bool) -> None:
     """List adopted piles and those that ever logged in."""
     with reading(config_path, db_path) as (reader, site):
         rows = reader.piles()
@@ -35,15 +37,23 @@ def pile_list(config_path: Path | None, db_path: Path | None) -> None:
         for row in rows
     ]
     shown += [(each, "configured", site.station_of(each), "", "") for each in sorted(listed - {r[0] for r in shown})]
+    names = ("pile_id", "from", "station", "protocol", "firmware_version")
+    if as_json:
+        print_lines(dict(zip(names, row, strict=True)) for row in shown)
+        return
     print_table(("pile", "from", "station", "protocol", "firmware"), shown)
 
 
 @pile.command("unknown")
 @db_option
-def pile_unknown(config_path: Path | None, db_path: Path | None) -> None:
+@json_option
+def pile_unknown(config_path: Path | None, db_path: Path | None, as_json: bool) -> None:
     """List piles that were refused."""
-    with reading(config_path, db_path) as (reader, _):
+    with reading(config_path, db_path) as (reader, site):
         rows = reader.unknown_piles()
+    if as_json:
+        print_lines(shapes.unknown_pile(row, site.zone) for row in rows)
+        return
     print_table(
         ("pile", "attempts", "address", "protocol", "firmware"),
         [(r["pile_id"], r["attempts"], r["address"], r["protocol"], r["firmware_version"]) for r in rows],

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from billing_core.civil import iso_local
 from gateway import manage
 from gateway.clock import Clock
-from gateway.commands.common import change, db_option, reading
+from gateway.commands.common import change, db_option, json_option, print_lines, reading
 from gateway.show import print_table
 
 
@@ -37,10 +38,21 @@ def token_create(config_path: Path | None, db_path: Path | None, name: str) -> N
 
 @token.command("list")
 @db_option
-def token_list(config_path: Path | None, db_path: Path | None) -> None:
+@json_option
+def token_list(config_path: Path | None, db_path: Path | None, as_json: bool) -> None:
     """List tokens by name."""
-    with reading(config_path, db_path) as (reader, _):
+    with reading(config_path, db_path) as (reader, site):
         rows = reader.tokens()
+    if as_json:
+        print_lines(
+            {
+                "name": row["name"],
+                "created_at": iso_local(row["created_at_ms"], site.zone),
+                "is_revoked": row["revoked_at_ms"] is not None,
+            }
+            for row in rows
+        )
+        return
     print_table(("name", "state"), [(row["name"], "revoked" if row["revoked_at_ms"] else "valid") for row in rows])
 
 

@@ -30,7 +30,7 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
 
 
 @click.command()
-@click.option("--piles", default=10, show_default=True, help="How many piles.")
+@click.option("--piles", type=click.IntRange(1), default=10, show_default=True, help="How many piles.")
 @click.option("--connect", default="127.0.0.1:8767", show_default=True, metavar="HOST:PORT", help="The gateway.")
 @click.option("--seed", default=1, show_default=True, help="Equal seeds tell equal stories.")
 @click.option(
@@ -40,10 +40,29 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
     metavar="PROFILE",
     help="What goes wrong; --list-faults names the profiles.",
 )
-@click.option("--list-faults", is_flag=True, help="Name the fault profiles and leave.")
+@click.option("--list-faults", "what", flag_value="faults", help="Name the fault profiles and leave.")
+@click.option(
+    "--print-site", "what", flag_value="site", help="Print the [[pile]] tables that the gateway needs, and leave."
+)
+@click.option(
+    "--print-accounts", "what", flag_value="accounts", help="Print the commands that list their cards, and leave."
+)
 @click.option("--mqtt", "broker", metavar="HOST:PORT", default=None, help="Reach the gateway through this MQTT broker.")
-@click.option("--sessions", "sessions_per_connector", default=1, show_default=True, help="Sessions per connector.")
-@click.option("--speed", default=1, show_default=True, help="How many times as fast as the wall the piles live.")
+@click.option(
+    "--sessions",
+    "sessions_per_connector",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Sessions per connector.",
+)
+@click.option(
+    "--speed",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many times as fast as the wall the piles live.",
+)
 @click.option(
     "--capture",
     "capture_path",
@@ -56,24 +75,27 @@ def simulate(
     connect: str,
     seed: int,
     faults: str,
-    list_faults: bool,
+    what: str | None,
     broker: str | None,
     sessions_per_connector: int,
     speed: int,
     capture_path: Path | None,
 ) -> None:
     """Simulated piles over real TCP, or an MQTT broker, deterministic by seed."""
-    from gateway.simulator.command import list_profiles, run_simulation
+    from gateway.simulator.command import list_profiles, print_accounts, print_site, run_simulation
 
-    set_up(LogConfig(level="warning"))
-    if list_faults:
+    if what == "faults":
         list_profiles()
+        return
+    if what is not None:
+        (print_site if what == "site" else print_accounts)(piles)
         return
     target = broker if broker is not None else connect
     host, _, port = target.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         hint = "--connect" if broker is None else "--mqtt"
         raise click.BadParameter(f"{target!r} is not HOST:PORT", param_hint=hint)
+    set_up(LogConfig(level="warning"))
     sys.exit(
         uvloop.run(
             run_simulation(
@@ -92,8 +114,8 @@ def simulate(
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=9000, show_default=True, help="0 takes a free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=9000, show_default=True, help="0 takes a free port.")
 @click.option(
     "--secret",
     envvar="PILEGATE_LISTEN_SECRET",

@@ -14,7 +14,7 @@ from gateway.show import print_table, say
 from gateway.simulator.faults import PROFILES
 from gateway.simulator.fleet import Fleet, Tap
 from gateway.simulator.lines import MqttDialler
-from gateway.simulator.scripts import cast_fleet, site_tables
+from gateway.simulator.scripts import card_uid, cast_fleet, site_tables, vin
 
 DONE, WITH_FINDINGS, WRONG_USAGE, FAILED = 0, 1, 2, 3
 _PROGRESS_S = 10
@@ -28,6 +28,14 @@ def list_profiles() -> None:
 def print_site(piles: int) -> None:
     """Print the pile tables a gateway needs for such a fleet."""
     say(site_tables(piles), sys.stdout)
+
+
+def print_accounts(piles: int) -> None:
+    """Print the commands that give the fleet's cars an account, cards and VINs."""
+    say('pilegate account set simulated --name "simulated cars" --balance 100000.00', sys.stdout)
+    for number in range(1, piles + 1):
+        say(f"pilegate account card {card_uid(number)} simulated", sys.stdout)
+        say(f"pilegate account vin {vin(number)} simulated", sys.stdout)
 
 
 async def run_simulation(
@@ -107,6 +115,8 @@ def _conclude(fleet: Fleet) -> int:
         ("records unacknowledged", report.records_unacknowledged),
     ]
     print_table(("what", "how many"), rows)
+    if report.refused_starts:
+        say("refused starts need cards at the gateway: pilegate simulate --print-accounts prints the commands")
     if report.refused_piles:
         say("refused piles are not listed at the gateway: pilegate simulate --print-site prints their tables")
     is_good = not report.records_unacknowledged and report.refused_piles < report.piles
