@@ -49,9 +49,9 @@ def case_open(
 
 @case.command("list")
 @db_option
-@click.option("--state", type=_STATES, default=None)
+@click.option("--state", type=_STATES, default=None, help="Only these.")
 @click.option("--bill", default=None, metavar="TRANSACTION", help="About this bill.")
-@click.option("--limit", default=100, show_default=True)
+@click.option("--limit", default=100, show_default=True, help="At most so many.")
 @json_option
 def case_list(
     config_path: Path | None, db_path: Path | None, state: str | None, bill: str | None, limit: int, as_json: bool
