@@ -13,11 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from billing_core.fixed import format_fen
 from billing_core.timers import Timers
+from gateway.bundle.frames import LogWitness
+from gateway.config import Config
 from gateway.framelog import LogDamage, LogLine, read_log
-from gateway.outcome import BillIssued
+from gateway.outcome import BillIssued, SiteKnown
 from gateway.replay import Finding, Replay
 from gateway.show import print_table, say
 from gateway.site import Site
+from gateway.sitetext import site_text
 from gateway.store import Store, StoreConfig
 
 _FINDINGS_SHOWN_MAX = 200
@@ -45,7 +48,7 @@ def run_replay(
     mirror = Store(StoreConfig(path=str(db_path))) if db_path is not None else None
     replay = Replay(site, Timers(), silence_ms_max=SILENCE_MS, on_finding=told, mirror=mirror)
     with _progress(paths) as lines:
-        replay.run(lines, until_ms=until_ms)
+        replay.run(lines if mirror is None else _witnessed(lines, site, mirror), until_ms=until_ms)
     bills = replay.bills(all_revisions=all_revisions)
     _print_bills(bills, as_json=as_json)
     if mirror is not None:
@@ -58,6 +61,17 @@ def run_replay(
         + "".join(f", {count} × {code}" for code, count in sorted(findings.items()))
     )
     return 1 if review or faults else 0
+
+
+def _witnessed(lines: Iterable[LogLine | LogDamage], site: Site, mirror: Store) -> Iterator[LogLine | LogDamage]:
+    """The lines; what bundles of evidence need of them is kept as the daemon would have kept it."""
+    mirror.writer.submit([SiteKnown(0, site_text(site, Config()))])
+    witness = LogWitness(silence_ms_max=SILENCE_MS)
+    for line in lines:
+        if isinstance(line, LogLine):
+            witness.feed(line)
+            mirror.writer.submit_telemetry(witness.take_rows())
+        yield line
 
 
 def merged(paths: Sequence[Path]) -> Iterator[LogLine | LogDamage]:

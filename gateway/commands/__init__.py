@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.commands import accounts, backups, bills, cases, daemon, frames, outbox, piles, tokens, trials
+from gateway.commands import accounts, backups, bills, cases, daemon, evidence, frames, outbox, piles, tokens, trials
 
 COMMANDS: tuple[click.Command, ...] = (
     daemon.run,
@@ -22,6 +22,8 @@ COMMANDS: tuple[click.Command, ...] = (
     bills.bills,
     bills.bill,
     cases.case,
+    evidence.evidence,
+    evidence.verify,
     piles.pile,
     accounts.account,
     tokens.token,
