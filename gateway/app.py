@@ -80,6 +80,7 @@ class App:
         events = CloudEvents(config.endpoints, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
         self.capture = self._open_capture()
         self.store = Store(config.store, endpoints=names, envelope=events, before_commit=self.capture.flush)
+        self._compare_clocks()
         refuse_edits(config.site.book, self.store.reader.priced_tariffs(), self._config_path)
         site = merged_site(config.site, self.store)
         self.engine = Engine(
@@ -124,6 +125,12 @@ class App:
         if isinstance(endpoint, MqttUpstreamConfig):
             return MqttSender(endpoint)
         return WebhookSender(endpoint, self.clock)
+
+    def _compare_clocks(self) -> None:
+        """A machine that woke with a wrong clock would date bills wrongly: say so at once."""
+        behind_ms = self.store.reader.newest_ms() - self.clock.now_ms()
+        if behind_ms > 0:
+            log.warning("clock_behind_store", behind_ms=behind_ms, hint="set the machine's clock, then restart")
 
     def _is_taken(self, transaction_id: str) -> bool:
         return self.engine.sessions.find(transaction_id) is not None or self.store.reader.has_order(transaction_id)

@@ -51,6 +51,15 @@ class Reader:
         row = self._connection().execute(sql, values).fetchone()
         return None if row is None else dict(row)
 
+    def newest_ms(self) -> int:
+        """The latest moment that anything here was written, about; Unix ms, 0 in an empty database."""
+        sql = """SELECT max((SELECT coalesce(max(created_at_ms), 0) FROM bill_newest),
+         (SELECT coalesce(max(opened_at_ms), 0) FROM session),
+         coalesce((SELECT rx_ms FROM record ORDER BY rowid DESC LIMIT 1), 0),
+         coalesce((SELECT at_ms FROM sample ORDER BY rowid DESC LIMIT 1), 0)) AS at_ms"""
+        row = self.one(sql)
+        return row["at_ms"] if row else 0
+
     # -- piles ----------------------------------------------------------------------------------------
 
     def piles(self) -> Rows:

@@ -249,7 +249,7 @@ def test_a_reader_that_never_reads_is_closed(besiege):
 
 
 def test_half_a_frame_and_silence_is_closed(besiege):
-    besieged = besiege(speed=60)
+    besieged = besiege(speed=60, more="[limits]\nidle_timeout_ms = 60000\n")
 
     async def attack(port):
         heard = await pour(port, [wire.login(BAD), wire.heartbeat(BAD)[:9]])
