@@ -1,28 +1,7 @@
 from collections.abc import Iterable
 
-CRC_MODBUS: int
-SUM_8: int
-
-class Envelope:
-    most: int
-    def __init__(
-        self,
-        start: bytes,
-        *,
-        length_at: int,
-        length_width: int,
-        around: int,
-        least: int,
-        most: int,
-        check: int,
-        check_from: int,
-        type_at: int,
-        type_width: int,
-        flag_at: int,
-        flag_most: int,
-    ) -> None: ...
-
-YKC_ENVELOPE: Envelope
+from protocol.envelope import Envelope
+from protocol.repeats import Repeats
 
 class Known:
     envelope: Envelope
@@ -41,7 +20,8 @@ class Cut:
     expected: str
 
 class Framer:
+    repeats: Repeats | None
     def __init__(self, known: Known, max_buffer_bytes: int = 4096) -> None: ...
     @property
     def buffered_bytes(self) -> int: ...
-    def feed(self, data: bytes) -> list[Cut]: ...
+    def feed(self, data: bytes, at_ms: int = 0) -> list[Cut]: ...

@@ -20,115 +20,20 @@ What a frame of a protocol begins with, where its length stands and how it is ch
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memset
 
-from protocol.codec cimport crc16, sum8
+from protocol.envelope cimport Envelope
+from protocol.repeats cimport Repeats
 
-cdef enum:
-    BY_CRC = 0
-    BY_SUM = 1
-
-CRC_MODBUS, SUM_8 = BY_CRC, BY_SUM
-
-
-cdef class Envelope:
-    """How frames of one protocol stand in a stream.
-
-    Args:
-        start: one or two bytes that every frame begins with.
-        length_at, length_width: where the length stands, one or two bytes, little-endian.
-        around: what a frame holds besides the bytes that its length counts.
-        least: the smallest length that can be.
-        most: bytes of the longest frame.
-        check: ``CRC_MODBUS`` (the last two bytes) or ``SUM_8`` (the last byte).
-        check_from: the first byte under the checksum.
-        type_at, type_width: where the type stands.
-        flag_at: a byte that is at most ``flag_most`` in every frame of this protocol.
-        uncounted: bytes that a length leaves out when it counts the body alone; 0 when nobody writes that.
-    """
-
-    cdef uint8_t _start
-    cdef int _second  # the second start byte, -1 without one
-    cdef Py_ssize_t _length_at, _around, _least, _check_from, _type_at, _flag_at, _smallest
-    cdef bint _is_wide_length, _is_wide_type
-    cdef int _check, _tail, _flag_most, _uncounted
-    cdef readonly Py_ssize_t most
-
-    def __init__(
-        self, bytes start not None, *, length_at, length_width, around, least, most, check, check_from,
-        type_at, type_width, flag_at, flag_most, uncounted=0,
-    ):
-        assert 1 <= len(start) <= 2
-        assert 1 <= length_width <= 2
-        assert 1 <= type_width <= 2
-        self._start = start[0]
-        self._second = start[1] if len(start) == 2 else -1
-        self._length_at, self._is_wide_length = length_at, length_width == 2
-        self._around, self._least, self.most = around, least, most
-        self._check, self._check_from = check, check_from
-        self._tail = 2 if check == BY_CRC else 1
-        self._type_at, self._is_wide_type = type_at, type_width == 2
-        self._flag_at, self._flag_most, self._uncounted = flag_at, flag_most, uncounted
-        self._smallest = least + around
-        assert self._smallest >= max(type_at + type_width, check_from + self._tail), "a frame holds its own head"
-
-    cdef inline Py_ssize_t head(self) noexcept nogil:
-        """Bytes from which the length can be read."""
-        return self._length_at + 1 + self._is_wide_length
-
-    # Two bytes of length: no sum leaves 32 bits.
-    @cython.overflowcheck(False)
-    cdef inline Py_ssize_t size_of(self, const uint8_t* frame) noexcept nogil:
-        """Size of the frame that begins here, -1 when none can."""
-        cdef Py_ssize_t length = frame[self._length_at]
-        if self._second >= 0 and frame[1] != self._second:
-            return -1
-        if self._is_wide_length:
-            length |= <Py_ssize_t>frame[self._length_at + 1] << 8
-        return length + self._around if length >= self._least and length + self._around <= self.most else -1
-
-    cdef inline int order(self, const uint8_t* frame, Py_ssize_t size) noexcept nogil:
-        """0 when the checksum holds (of a CRC: low byte first), 1 when it stands high byte first, -1 when wrong."""
-        cdef uint16_t crc
-        cdef uint8_t low, high
-        if self._check == BY_SUM:
-            return 0 if sum8(frame + self._check_from, size - self._check_from - 1) == frame[size - 1] else -1
-        crc = crc16(frame + self._check_from, size - self._check_from - 2)
-        low = crc & 0xFF
-        high = crc >> 8
-        if frame[size - 2] == low and frame[size - 1] == high:
-            return 0
-        if frame[size - 2] == high and frame[size - 1] == low:
-            return 1
-        return -1
-
-    cdef str expected(self, const uint8_t* frame, Py_ssize_t size):
-        """The right checksum as it would stand on the wire, low byte first, hex."""
-        cdef uint16_t crc
-        if self._check == BY_SUM:
-            return f"{sum8(frame + self._check_from, size - self._check_from - 1):02X}"
-        crc = crc16(frame + self._check_from, size - self._check_from - 2)
-        return f"{crc & 0xFF:02X}{crc >> 8:02X}"
-
-    cdef inline int type_of(self, const uint8_t* frame) noexcept nogil:
-        return frame[self._type_at] | (<int>frame[self._type_at + 1] << 8 if self._is_wide_type else 0)
-
+from protocol.envelope import YKC_ENVELOPE
 
 cdef class Known:
     """What a frame behind a waiting candidate must look like: which types occur, and with which lengths."""
 
-    cdef readonly Envelope envelope
-
     cdef bint has(self, int kind, Py_ssize_t size) noexcept:
         """Whether a frame of this type and whole size occurs."""
         return False
-
-
-YKC_ENVELOPE = Envelope(
-    b"\x68", length_at=1, length_width=1, around=4, least=4, most=259, check=CRC_MODBUS, check_from=2,
-    type_at=5, type_width=1, flag_at=4, flag_most=1, uncounted=4,
-)
 
 
 cdef class KnownFrames(Known):
@@ -221,21 +126,12 @@ cdef class Framer:
         max_buffer_bytes: never more than this is kept between reads, and no longer frame is waited for; at least 259.
     """
 
-    cdef Known _known
-    cdef Envelope _envelope
-    cdef Py_ssize_t _max
-    cdef bytes _rest
-    # positions below are absolute: bytes since the start of the stream
-    cdef Py_ssize_t _base  # of the first kept byte
-    cdef Py_ssize_t _due  # where a frame is due: behind the last one, or at the start
-    cdef Py_ssize_t _told  # bytes before this one were told as noise or refused
-    cdef Py_ssize_t _handed  # end of the last frame handed on from behind a waiting candidate
-
     def __init__(self, Known known not None, Py_ssize_t max_buffer_bytes=4096):
         assert max_buffer_bytes >= 259
         self._known = known
         self._envelope = known.envelope
         self._max = max_buffer_bytes
+        self._repeats = None
         self._rest = b""
         self._base = 0
         self._due = 0
@@ -243,12 +139,43 @@ cdef class Framer:
         self._handed = 0
 
     @property
+    def repeats(self):
+        """What takes repeats, or ``None``."""
+        return self._repeats
+
+    @repeats.setter
+    def repeats(self, Repeats repeats):
+        self._repeats = repeats
+
+    @property
     def buffered_bytes(self):
         """Bytes that wait for more."""
         return len(self._rest)
 
-    def feed(self, bytes data not None):
-        """Take bytes of the stream; returns the frames and refusals that they complete, in order."""
+    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms) except -1:
+        cdef Py_ssize_t used
+        if self._repeats is None or self._rest:
+            return 0
+        used = self._repeats.run(data, size, at_ms)
+        if used:
+            self._base += used
+            self._due = self._told = self._base
+        return used
+
+    def feed(self, bytes data not None, int64_t at_ms=0):
+        """Take bytes of the stream; returns the frames and refusals that they complete, in order.
+
+        Repeats at the front of ``data`` are taken and not returned. Behind the first frame that is none all are
+        returned, so that nothing overtakes it.
+
+        Args:
+            at_ms: when they came, for whoever takes repeats.
+        """
+        cdef Py_ssize_t ahead = self.run(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), at_ms)
+        if ahead:
+            if ahead == PyBytes_GET_SIZE(data):
+                return []
+            data = data[ahead:]
         cdef bytes stream = self._rest + data if self._rest else data
         cdef list cuts = []
         cdef Py_ssize_t used = self._walk(stream, cuts)

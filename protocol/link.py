@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
-from protocol.commands import AnswerLogin, PileCommand
+from protocol.commands import AnswerHeartbeat, AnswerLogin, PileCommand
 from protocol.dialects import ykc, ykc_orders
 from protocol.dialects.ykc_frames import FRAMES, KNOWN, UP
+from protocol.dialects.ykc_repeats import shape_of
 from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, enclose, read_frame
 from protocol.errors import ProtocolError
-from protocol.events import FrameRefused, PileEvent, PileLoggedIn
+from protocol.events import FrameRefused, HeartbeatReceived, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
+from protocol.repeats import Repeat, Repeats, Taker
 from protocol.transitions import LinkEvent, LinkState, after
 from protocol.wire import WireFrame
 
@@ -62,6 +64,8 @@ class Link:
         self._is_enciphered = False
         self._gun_bytes: dict[tuple[str, int], int] = {}  # (pile, connector) -> the byte, where it is another number
         self._max_buffer_bytes = max_buffer_bytes
+        self._heard: list[Cut] = []  # what the last read became, beside the facts
+        self._overheard: list[Cut] = []
         self._up = Framer(KNOWN, max_buffer_bytes)
         self._down: Framer | None = None
 
@@ -87,7 +91,28 @@ class Link:
 
     def receive(self, data: bytes, at_ms: int) -> list[PileEvent | FrameRefused]:
         """Take bytes as they came in one read; returns the facts and refusals they complete, in order."""
-        return [self._fact(cut, at_ms) for cut in self._up.feed(data)]
+        self._heard = self._up.feed(data, at_ms)
+        return [self._fact(cut, at_ms) for cut in self._heard]
+
+    def remember(self, index: int, fact: PileEvent, taker: Taker) -> None:
+        """Let frames that only repeat ``fact`` go to ``taker`` from now on, instead of becoming facts.
+
+        Args:
+            index: where ``fact`` stood in what the last ``receive`` returned.
+        """
+        frame = self._heard[index].data
+        shape = None if self._is_enciphered else shape_of(frame)
+        if shape is None:
+            return
+        answer = None
+        if isinstance(fact, HeartbeatReceived):
+            answer = self.send(AnswerHeartbeat(fact.pile_id, fact.reply_ref, fact.connector))
+        _remember(self._up, Repeat(shape, frame, taker, self._scale, answer))
+
+    @property
+    def repeats(self) -> Repeats | None:
+        """What repeats on this link, once something does."""
+        return self._up.repeats
 
     def _fact(self, cut: Cut, at_ms: int) -> PileEvent | FrameRefused:
         if cut.reason:
@@ -142,7 +167,8 @@ class Link:
         if self._down is None:
             self._down = Framer(KNOWN, self._max_buffer_bytes)
         orders: list[PileCommand | FrameRefused] = []
-        for cut in self._down.feed(data):
+        self._overheard = self._down.feed(data, at_ms)
+        for cut in self._overheard:
             if cut.reason:
                 orders.append(_refused(cut, at_ms))
                 continue
@@ -156,6 +182,13 @@ class Link:
                 self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
             orders.append(order)
         return orders
+
+    def remember_sent(self, index: int, taker: Taker) -> None:
+        """Let frames that only repeat the order or answer at ``index`` of the last ``observe_sent`` go to ``taker``."""
+        frame = self._overheard[index].data
+        shape = shape_of(frame)
+        if shape is not None and self._down is not None:
+            _remember(self._down, Repeat(shape, frame, taker))
 
     # -- bytes to the pile ----------------------------------------------------------------------------
 
@@ -181,6 +214,12 @@ class Link:
         if self._is_enciphered and self._cipher is not None:
             body, enc = self._cipher.encrypt(body), 1
         return enclose(kind, body, sequence=sequence, crc=self.crc_order or LOW_FIRST, enc=enc)
+
+
+def _remember(framer: Framer, repeat: Repeat) -> None:
+    if framer.repeats is None:
+        framer.repeats = Repeats()
+    framer.repeats.remember(repeat)
 
 
 def _no_order(wire: WireFrame) -> str:

@@ -30,8 +30,9 @@ from protocol.dialects.aaf5_bodies import (
     layout,
     numbers,
 )
+from protocol.envelope import SUM_8, Envelope
 from protocol.fields import Chars, Hex, Rest, Show, Uint
-from protocol.framer import SUM_8, Envelope, KnownSpans
+from protocol.framer import KnownSpans
 from protocol.layout import Layout
 
 SH16, SH26, SH40, SH52, OP30, LV34, SL = "sh16", "sh26", "sh40", "sh52", "op30", "lv34", "sl"

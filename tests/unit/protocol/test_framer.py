@@ -3,7 +3,8 @@
 import pytest
 
 from protocol.dialects.ykc_frames import KNOWN
-from protocol.framer import SUM_8, YKC_ENVELOPE, Envelope, Framer, KnownFrames, KnownSpans
+from protocol.envelope import SUM_8, YKC_ENVELOPE, Envelope
+from protocol.framer import Framer, KnownFrames, KnownSpans
 from tests.support.wire import crc16, frame, heartbeat, login
 
 PILE = "44030512003301"
