@@ -85,7 +85,7 @@ def test_reports_of_the_battery_may_differ_in_all_but_their_session():
     link, taker = repeated(frame(0x23, body + bytes(20)))
     assert link.receive(frame(0x23, body + bytes(range(20))), 9) == []
     assert taker.taken == [(REPORT, 9, ())]
-    other = frame(0x23, body[:-1] + b"\2" + bytes(17))
+    other = frame(0x23, body[:-1] + b"\2" + bytes(20))
     assert [type(fact) for fact in link.receive(other, 9)] == [BmsReported]
 
 
