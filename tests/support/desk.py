@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -18,6 +20,46 @@ from tests.support.operator import list_accounts
 from tests.support.site import write_config
 
 _CONTRACT: list[Contract] = []  # the document is made of the code alone, so it is read once
+
+
+class Event(NamedTuple):
+    """One server-sent event."""
+
+    id: str | None
+    kind: str
+    body: dict
+
+
+class Events:
+    """A stream of server-sent events, read with a deadline."""
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+        self.seen: list[Event] = []
+
+    async def comment(self) -> str:
+        line = await anext(self._lines)
+        assert line.startswith(": ")
+        assert await anext(self._lines) == ""
+        return line[2:]
+
+    async def wait(self, kind: str, subject: str | None = None, within_s: float = 10) -> Event:
+        """The next event of a type, about somebody."""
+        async with asyncio.timeout(within_s):
+            while True:
+                event = await self._next()
+                self.seen.append(event)
+                if event.kind == kind and subject in (None, event.body.get("subject")):
+                    return event
+
+    async def _next(self) -> Event:
+        fields: dict[str, str] = {}
+        async for line in self._lines:
+            if not line and "data" in fields:
+                return Event(fields.get("id"), fields["event"], json.loads(fields["data"]))
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        raise AssertionError(f"the stream ended; seen: {[event.kind for event in self.seen]}")
 
 
 class Desk:
@@ -98,6 +140,16 @@ class Desk:
         pile.send(start_answer(pile, serial, gun, order.sequence))
         return serial
 
+    @contextlib.asynccontextmanager
+    async def events(self, last_id: str | None = None) -> AsyncIterator["Events"]:
+        """The live events."""
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        async with self.client.stream("GET", "/events", headers=headers) as reply:
+            assert reply.status_code == 200
+            stream = Events(reply.aiter_lines())
+            assert await stream.comment() == "connected"
+            yield stream
+
     async def until(self, path: str, test, within_s: float = 10, **params: object) -> dict:
         """Ask until the answer passes a test."""
         async with asyncio.timeout(within_s):
@@ -148,3 +200,13 @@ async def desk_of(daemon: Daemon, token: str) -> AsyncIterator[Desk]:
         yield desk
     finally:
         await desk.close()
+
+
+def play(running, story, **pile):
+    """Tell a story of one fresh pile at a running daemon: ``story(desk, pile)``."""
+
+    async def whole() -> None:
+        async with desk_of(running.daemon, running.token) as desk:
+            await story(desk, await desk.pile(running.number(), **pile))
+
+    asyncio.run(whole())

@@ -34,6 +34,7 @@ class HandPile:
         self._reading: asyncio.Task[None] | None = None
 
     async def connect(self, port: int) -> None:
+        await self.close()
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
         self._inbox = asyncio.Queue()
         self._reading = asyncio.create_task(self._read(self._reader, self._inbox))
@@ -108,3 +109,4 @@ class HandPile:
             self._writer.close()
             await asyncio.wait({self._reading}, timeout=5)
             self._reading.cancel()
+            self._writer = None
