@@ -384,7 +384,7 @@ FRAMES: dict[int, tuple[str, Layout, dict[int, Layout]]] = {
 }
 
 _HEAD = 4  # what the length byte counts besides the body
-_SURPLUS_SEEN = 2  # records with two bytes more occur
+_BODY_MAX = 0xFF - _HEAD
 
 
 def layout_of(kind: int, size: int, options: frozenset[str] = frozenset()) -> Layout | None:
@@ -398,13 +398,11 @@ def layout_of(kind: int, size: int, options: frozenset[str] = frozenset()) -> La
 
 
 def _known_pairs() -> list[tuple[int, int]]:
+    """A body may be longer than its layout, never shorter."""
     pairs = []
     for kind, (_, usual, exact) in FRAMES.items():
-        for layout in (usual, *exact.values()):
-            last = 0xFF - _HEAD if layout.is_open else layout.size
-            pairs += [(kind, size + _HEAD) for size in range(layout.size, last + 1)]
-            if layout.name == "standard":
-                pairs.append((kind, layout.size + _SURPLUS_SEEN + _HEAD))
+        least = min(layout.size for layout in (usual, *exact.values()))
+        pairs += [(kind, size + _HEAD) for size in range(least, _BODY_MAX + 1)]
     return pairs
 
 
