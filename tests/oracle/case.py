@@ -35,6 +35,11 @@ class Numbers:
     tiers: dict[str, Tier]
 
     @property
+    def has_registers(self) -> bool:
+        """Two zeros are the pile's way to have none."""
+        return bool(self.start or self.stop)
+
+    @property
     def moved(self) -> Fraction:
         return self.stop - self.start
 
@@ -133,7 +138,7 @@ class Case:
             moves.append(self.after - self.before)
         if self.record is not None:
             raw = numbers(self.record)
-            if self.is_anchored(raw.start, raw.stop):
+            if raw.has_registers and self.is_anchored(raw.start, raw.stop):
                 moves.append(raw.moved)
         return moves
 
@@ -227,7 +232,7 @@ class Case:
             return None
         for factor in FACTORS:
             is_chained = self.before is not None and abs(factor * raw.start - self.before) <= self.r
-            is_consistent = abs(factor * raw.moved - factor * raw.kwh) <= self.r
+            is_consistent = raw.has_registers and abs(factor * raw.moved - factor * raw.kwh) <= self.r
             if self.is_inside(factor * raw.kwh) and (is_chained or is_consistent):
                 return factor
         return None
@@ -266,7 +271,7 @@ class Case:
 
     @cached_property
     def is_replaced(self) -> bool:
-        if self.rec is None or self.before is None:
+        if self.rec is None or self.before is None or not self.rec.has_registers:
             return False
         return abs(self.rec.start - self.before) > self.replacement_bound
 

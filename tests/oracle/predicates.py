@@ -135,7 +135,8 @@ def overlaps(case: Case) -> bool:
     """Another order of the connector shares more than 60 s, or more than a register step."""
     mine_ms = (case.t_start, case.t_end)
     mine = (None, None)
-    if case.rec is not None and (case.is_placeholder or not case.is_replaced) and not is_rolled_back(case):
+    has_place = case.rec is not None and case.rec.has_registers and not is_rolled_back(case)
+    if has_place and (case.is_placeholder or not case.is_replaced):
         mine = (case.before if case.is_placeholder else case.rec.start, case.rec.stop)
     for neighbour in (case.story.previous, case.story.following):
         if neighbour is None:
@@ -182,7 +183,7 @@ def is_continued(case: Case) -> bool:
     if None in (previous.ended_ms, previous.meter_stop_e4kwh, case.t_start) or previous.account != auth.account:
         return False
     is_close = 0 <= case.t_start - previous.ended_ms < 120_000
-    return is_close and abs(case.rec.start - kwh(previous.meter_stop_e4kwh)) <= case.r
+    return is_close and case.rec.has_registers and abs(case.rec.start - kwh(previous.meter_stop_e4kwh)) <= case.r
 
 
 # --- 4.3 energy ---
@@ -221,7 +222,7 @@ def energy_codes(case: Case, loss_ratio: Fraction) -> set[str]:
         return codes
     tiers = rec.tiers.values()
     is_back = is_rolled_back(case)
-    gap = None if case.before is None else rec.start - case.before
+    gap = None if case.before is None or not rec.has_registers else rec.start - case.before
     battery = story.battery_e1kwh
     bms = None if story.bms_end is None else Fraction(story.bms_end.energy_e1kwh, 10)
     limit = None
@@ -237,7 +238,7 @@ def energy_codes(case: Case, loss_ratio: Fraction) -> set[str]:
             ("meter_replaced", case.is_replaced),
             ("meter_placeholder_zero", case.is_placeholder),
             ("meter_gap_between_sessions", gap is not None and r < gap <= case.replacement_bound),
-            ("meter_total_mismatch", abs(rec.moved - rec.kwh) > r),
+            ("meter_total_mismatch", rec.has_registers and abs(rec.moved - rec.kwh) > r),
             ("period_sum_mismatch", abs(sum((t.kwh for t in tiers), Fraction(0)) - rec.kwh) > Fraction(4, 10_000)),
             ("energy_exceeds_rated", limit is not None and rec.kwh > limit),
             ("energy_exceeds_battery", battery is not None and rec.kwh > Fraction(125, 100) * Fraction(battery, 10)),

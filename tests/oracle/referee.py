@@ -11,7 +11,16 @@ from tests.oracle import catalogue, predicates
 from tests.oracle.amounts import Priced, amount_codes, is_consistent_with_own_price
 from tests.oracle.case import Case
 from tests.oracle.occupancy import Occupied, occupancy_fee
-from tests.oracle.rating import Charge, Payable, apply_order, borne_by_operator, charge, interval_cost, with_losses
+from tests.oracle.rating import (
+    Charge,
+    Payable,
+    apply_order,
+    borne_by_operator,
+    charge,
+    half_up,
+    interval_cost,
+    with_losses,
+)
 from tests.oracle.sources import Energy, Source, accept, choose
 from tests.oracle.story import DAY_MS, MINUTE_MS, Story
 from tests.oracle.tariffs import Price, Segment, cheapest_touched, in_force, interpolate, split
@@ -31,6 +40,7 @@ class Verdict:
     source: str
     energy: Fraction  # accepted
     billed: Fraction  # what the customer is charged for; less only after an ignored stop
+    amount: Fraction  # the charging total: B-1, or what the pile showed where the station favours that
     times: Times
     split_basis: str  # "record" or "samples"
     charge: Charge
@@ -42,11 +52,6 @@ class Verdict:
     doubts: tuple[str, ...]
     decision: str
     status: str
-
-    @property
-    def amount(self) -> Fraction:
-        """What B-1 makes of the lines, before anything else."""
-        return self.charge.total
 
     @property
     def percent(self) -> int:
@@ -174,8 +179,7 @@ def spread(price: Price, rate: str, energy: Fraction, times: Times) -> list:
     parts, done, passed = [], ZERO, 0
     for a, b in stretches:
         passed += b - a
-        reached = energy * Fraction(passed, whole)
-        reached = Fraction((reached * 10_000 + Fraction(1, 2)) // 1, 10_000)
+        reached = half_up(energy * Fraction(passed, whole), 4)
         parts.append((price.terms(a), reached - done))
         done = reached
     return parts
@@ -259,7 +263,7 @@ def billed_parts(case: Case, price: Price, energy: Energy, codes: set[str], segm
         limit_ms = case.story.stop_acknowledged_ms + MINUTE_MS
         if limit_ms < case.t_end:
             anchors = anchors_of(case, accepted)
-            reached = min(accepted, half_up_4(interpolate(anchors, limit_ms)))
+            reached = min(accepted, half_up(interpolate(anchors, limit_ms), 4))
             stopped = split(price, anchors, limit_ms, reached)
             return [(segment.terms, segment.kwh, None) for segment in stopped], "samples"
     if is_record_split_usable(case, accepted, codes, segments):
@@ -267,10 +271,6 @@ def billed_parts(case: Case, price: Price, energy: Energy, codes: set[str], segm
     if segments is not None:
         return [(segment.terms, segment.kwh, None) for segment in segments], "samples"
     return evenly(case, price, accepted, times), "samples"
-
-
-def half_up_4(value: Fraction) -> Fraction:
-    return Fraction((value * 10_000 + Fraction(1, 2)) // 1, 10_000)
 
 
 def fen(value: int | None) -> Fraction | None:
@@ -282,8 +282,11 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
     story, station, auth = case.story, case.story.station, case.story.authorisation
     billed = sum((line.kwh for line in charged.lines), ZERO)
     occupied = occupancy(case)
+    amount = charged.total
+    if station.favour_display and "rounding_drift" in codes:
+        amount = min(amount, half_up(case.rec.amount, 2))
     payable = apply_order(
-        charged.total,
+        amount,
         charged.service_fee,
         kwh=billed,
         start_fee=fen(station.start_fee_fen),
@@ -316,6 +319,7 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
         energy.source.name,
         energy.kwh,
         billed,
+        amount,
         times,
         basis,
         charged,
