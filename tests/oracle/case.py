@@ -242,22 +242,22 @@ class Case:
         return None if self.record is None else numbers(self.record, self.factor or SCALE)
 
     @cached_property
-    def is_rolled_over(self) -> bool:
-        if self.scaled is None or self.window is None:
-            return False
-        full = kwh(self.story.pile.full_scale_e4kwh)
-        return (
-            self.scaled.stop < self.scaled.start
-            and self.scaled.start > Fraction(99, 100) * full
-            and self.is_inside(self.scaled.stop + full - self.scaled.start)
-        )
+    def full_scale(self) -> Fraction | None:
+        """Where the register started again during the charge, if it did."""
+        if self.scaled is None or self.window is None or self.scaled.stop >= self.scaled.start:
+            return None
+        for full in map(kwh, self.story.pile.full_scales_e4kwh):
+            is_near = Fraction(99, 100) * full < self.scaled.start <= full
+            if is_near and self.is_inside(self.scaled.stop + full - self.scaled.start):
+                return full
+        return None
 
     @cached_property
     def rec(self) -> Numbers | None:
         """The record's numbers that every predicate sees."""
-        if not self.is_rolled_over:
+        if self.full_scale is None:
             return self.scaled
-        return replace(self.scaled, stop=self.scaled.stop + kwh(self.story.pile.full_scale_e4kwh))
+        return replace(self.scaled, stop=self.scaled.stop + self.full_scale)
 
     @cached_property
     def is_placeholder(self) -> bool:
@@ -344,12 +344,6 @@ class Case:
     @cached_property
     def tol_duration_ms(self) -> int:
         return max(120_000, 2 * self.story.pile.sample_period_s * 1000)
-
-    @cached_property
-    def late_ms(self) -> int | None:
-        """How long after the end the record came."""
-        end_ms = self.t_end if self.n else self.te
-        return None if self.record is None or end_ms is None else self.record.rx_ms - end_ms
 
     @cached_property
     def shown(self) -> Fraction | None:

@@ -22,6 +22,7 @@ from tests.oracle.story import (
     Story,
     Tier,
 )
+from tests.oracle.tariffs import local
 
 OFFSETS_MS = tuple(
     sign * seconds * 1000 for sign in (1, -1) for seconds in (60, 170, 190, 400, 1800, 3600, 28_800, 259_200)
@@ -81,6 +82,18 @@ def clock_stepped(draw, story):
 
 
 @fault
+def serial_dated_wrong(draw, story):
+    """The digits of the serial name another day."""
+    if story.serial_time_ms is None:
+        return story
+    wrong_ms = story.serial_time_ms + draw(st.sampled_from((-1, 1))) * draw(st.integers(2, 300)) * DAY_MS
+    serial = f"{story.serial[:16]}{local(wrong_ms, story.station.zone):%y%m%d%H%M%S}{story.serial[28:]}"
+    records = tuple(replace(record, serial=serial) for record in story.records)
+    auth = None if story.authorisation is None else replace(story.authorisation, serial=serial)
+    return replace(story, serial=serial, serial_time_ms=wrong_ms, records=records, authorisation=auth)
+
+
+@fault
 def dates_missing(draw, story):
     if not story.records:
         return story
@@ -125,7 +138,7 @@ def record_never_comes(draw, story):
     last = story.samples[-1].rx_ms if story.samples else story.authorisation.at_ms if story.authorisation else None
     if last is None:
         return story
-    waited = draw(st.sampled_from((5, 29, 31, 60, 13 * 60, 3000))) * MINUTE_MS
+    waited = draw(st.sampled_from((31, 60, 13 * 60, 3000))) * MINUTE_MS
     chain = story.chain
     if chain.next_start_at_ms is not None:
         chain = replace(chain, next_start_at_ms=last + waited)
@@ -190,6 +203,8 @@ def orphan(draw, story):
     records = tuple(replace(record, serial=serial) for record in story.records)
     if not records and not samples:
         return story
+    written_ms = story.serial_time_ms if serial == story.serial else None
+    story = replace(story, serial_time_ms=written_ms, other=None)
     return replace(story, authorisation=None, serial=serial, start_replies=(), samples=samples, records=records)
 
 
@@ -228,17 +243,19 @@ def wrong_connector(draw, story):
 @fault
 def neighbours(draw, story):
     at_ms = story.samples[0].rx_ms if story.samples else story.judged_at_ms
-    stop = story.chain.previous_stop_e4kwh
+    if story.chain.previous_stop_e4kwh is None or not story.records:
+        return story
+    stop = story.chain.previous_stop_e4kwh + draw(st.sampled_from((0, 0, 300, 40_000)))
     gap = draw(st.sampled_from((30_000, 200_000, -90_000)))
-    known = draw(st.sampled_from((0, 0, 300, 40_000)))
     return replace(
         story,
+        chain=replace(story.chain, previous_stop_e4kwh=stop, previous_stop_at_ms=at_ms - gap),
         previous=Neighbour(
             account=draw(st.sampled_from(("account", "somebody"))),
             started_ms=at_ms - HOUR_MS,
             ended_ms=at_ms - gap,
-            meter_start_e4kwh=None if stop is None else stop - 50_000,
-            meter_stop_e4kwh=None if stop is None else stop + known,
+            meter_start_e4kwh=stop - 50_000,
+            meter_stop_e4kwh=stop,
             is_unplugged_between=draw(st.booleans()),
         ),
     )
@@ -282,7 +299,7 @@ def meter_odd(draw, story):
     if kind == "lifetime":
         return on_record(story, meter_start_e4kwh=0, energy_e4kwh=stop)
     if kind == "rollover":
-        full, took = story.pile.full_scale_e4kwh, stop - start
+        full, took = story.pile.full_scales_e4kwh[1], stop - start
         chain = story.chain
         if chain.previous_stop_e4kwh is not None:
             chain = replace(chain, previous_stop_e4kwh=full - took // 2)
@@ -373,7 +390,7 @@ def balance_short(draw, story):
         return story
     record = story.records[-1]
     below = draw(st.sampled_from((0, 5, 49, 51, 300)))
-    balance = max(0, record.amount_e4yuan // 100 - below)
+    balance = max(1, record.amount_e4yuan // 100 - below)
     auth = replace(story.authorisation, balance_fen=balance)
     story = replace(story, authorisation=auth)
     if draw(st.booleans()):

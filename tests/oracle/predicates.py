@@ -78,7 +78,7 @@ def time_codes(case: Case) -> set[str]:
 def record_codes(case: Case, is_rebound: bool) -> set[str]:
     """All of the section but duplicates (``sources.choose``) and what needs the accepted energy."""
     story, record, auth = case.story, case.record, case.story.authorisation
-    judged, late = story.judged_at_ms, case.late_ms
+    judged, late = story.judged_at_ms, lateness(case)
     is_zero_serial = not story.serial.strip("0")
     is_open = record is None and story.posted is None and case.t_idle == judged
     return holding(
@@ -101,6 +101,18 @@ def record_codes(case: Case, is_rebound: bool) -> set[str]:
             ("concurrent_account", story.has_open_order_elsewhere),
         ]
     )
+
+
+def lateness(case: Case) -> int | None:
+    """How long after the end the record came; without samples by the record's own end, if that can be."""
+    if case.record is None:
+        return None
+    if case.n:
+        return case.record.rx_ms - case.t_end
+    is_usable = (
+        case.has_both_times and case.ts <= case.te and not (implausible(case, case.ts) or implausible(case, case.te))
+    )
+    return case.record.rx_ms - case.te if is_usable else None
 
 
 def has_foreign_samples(case: Case) -> bool:
@@ -234,7 +246,7 @@ def energy_codes(case: Case, loss_ratio: Fraction) -> set[str]:
             ("zero_energy_with_time", is_idle_charge(case)),
             ("energy_mismatch_platform", case.window is not None and not case.is_inside(rec.kwh)),
             ("meter_rollback", is_back),
-            ("meter_rollover", case.is_rolled_over),
+            ("meter_rollover", case.full_scale is not None),
             ("meter_replaced", case.is_replaced),
             ("meter_placeholder_zero", case.is_placeholder),
             ("meter_gap_between_sessions", gap is not None and r < gap <= case.replacement_bound),
@@ -326,28 +338,28 @@ def energy_at(case: Case, at_ms: int) -> Fraction:
     return max((e for s, e in zip(case.samples, case.energies, strict=True) if s.rx_ms <= at_ms), default=Fraction(0))
 
 
-def stop_codes(case: Case, accepted: Fraction) -> set[str]:
+def stop_codes(case: Case) -> set[str]:
     ack_ms, closed_ms = case.story.stop_acknowledged_ms, case.story.closed_by_platform_ms
     grown = case.energies[-1] - energy_at(case, ack_ms) if case.n and ack_ms is not None else Fraction(0)
     return holding(
         [
-            ("stop_reason_inconsistent", case.record is not None and is_stop_odd(case, accepted)),
+            ("stop_reason_inconsistent", case.record is not None and is_stop_odd(case)),
             ("stop_ignored", grown > max(Fraction(1, 2), case.rated_kwh(60_000))),
             ("order_closed_early", closed_ms is not None and any(s.rx_ms > closed_ms for s in case.samples)),
         ]
     )
 
 
-def is_stop_odd(case: Case, accepted: Fraction) -> bool:
+def is_stop_odd(case: Case) -> bool:
     code, auth = case.record.stop_code, case.story.authorisation
-    bms = case.story.bms_end
-    soc = case.samples[-1].soc_percent if case.n else None
-    if bms is not None and bms.soc_percent is not None:
-        soc = bms.soc_percent
+    levels = [sample.soc_percent for sample in case.samples]
+    if case.story.bms_end is not None:
+        levels.append(case.story.bms_end.soc_percent)
+    soc = next((level for level in reversed(levels) if level), None)
     balance = None if auth is None or auth.balance_fen is None else Fraction(auth.balance_fen, 100)
     return (
         (code == FULL and soc is not None and soc < 95)
         or (code == BALANCE_EXHAUSTED and balance is not None and balance > case.rec.amount + 1)
-        or (code in START_FAILURES and accepted > case.r)
+        or (code in START_FAILURES and case.rec.kwh > case.r)
         or code not in KNOWN
     )

@@ -22,7 +22,7 @@ from tests.oracle.rating import (
     with_losses,
 )
 from tests.oracle.sources import Energy, Source, accept, choose
-from tests.oracle.story import DAY_MS, MINUTE_MS, Story
+from tests.oracle.story import DAY_MS, MINUTE_MS, Record, Story
 from tests.oracle.tariffs import Price, Segment, cheapest_touched, in_force, interpolate, split
 from tests.oracle.times import DISTRUST, Times, bill_times
 
@@ -50,6 +50,7 @@ class Verdict:
     confidence: Mapping[str, int]
     is_gate_passed: bool
     doubts: tuple[str, ...]
+    apart: tuple[Record, ...]  # reused the serial; each is a proposal of its own
     decision: str
     status: str
 
@@ -71,7 +72,9 @@ def rebound(story: Story) -> tuple[Story, bool, tuple[str, ...]]:
     moved = replace(story, samples=other.samples, proofs=other.proofs, chain=other.chain)
     record = choose(moved).record
     case = Case(moved, record)
-    if case.is_inside(case.rec.kwh) and case.is_anchored(case.rec.start, case.rec.stop):
+    fits_samples = case.is_inside(case.rec.kwh) or case.is_inside(case.rec.moved)
+    is_unchained = case.before is None and case.after is None
+    if fits_samples and (is_unchained or case.is_anchored(case.rec.start, case.rec.stop)):
         return moved, True, ()
     return story, False, ("the record names another connector",)
 
@@ -225,7 +228,7 @@ def judge(story: Story) -> Verdict:
     if case.rec is not None and energy.kwh <= case.r and case.rec.amount > 0:
         energy = Energy(Source(0, "zero", ZERO, 99), energy.doubts)  # amount_without_energy bills nothing
     accepted = energy.kwh
-    codes |= predicates.stop_codes(case, accepted) | start_failure(case, accepted)
+    codes |= predicates.stop_codes(case) | start_failure(case, accepted)
     times = bill_times(case, codes, energy)
     segments = sampled_segments(case, price, accepted) if case.n else None
     sampled = None if segments is None else sums_by_rate(segments)
@@ -235,9 +238,11 @@ def judge(story: Story) -> Verdict:
     parts, basis = billed_parts(case, price, energy, codes, segments, times)
     charged = to_charge(case, parts, loss_ratio)
     codes |= amount_codes(case, replace(first, charge=charged))
-    if chosen.record is not None and not material(codes) and (case.late_ms or 0) > 30_000:
+    if chosen.record is not None and not material(codes) and (predicates.lateness(case) or 0) > 30_000:
         codes.add("late_upload")
-    return conclude(case, energy, frozenset(codes), times, basis, charged, chosen.doubts + rebind_doubts, is_rebound)
+    doubts = chosen.doubts + rebind_doubts
+    verdict = conclude(case, energy, frozenset(codes), times, basis, charged, doubts, is_rebound)
+    return replace(verdict, apart=chosen.apart)
 
 
 def material(codes: set[str]) -> set[str]:
@@ -307,7 +312,7 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
         "tariff": 99 if auth is not None and auth.has_snapshot else 90,
         "identity": identity(case, is_rebound, codes),
     }
-    doubts = (*doubts, *energy.doubts, *human_reasons(case, codes, total, may_bear, occupied))
+    doubts = (*doubts, *energy.doubts, *human_reasons(case, codes, times, total, may_bear, occupied))
     is_passed = total == 0 if case.shown is None else total <= case.shown + max(Fraction(1, 2), case.shown / 50)
     decision = decide(codes, min(confidence.values()), is_passed, doubts)
     is_consistent = case.rec is not None and is_consistent_with_own_price(case)
@@ -329,6 +334,7 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
         confidence,
         is_passed,
         doubts,
+        (),
         decision,
         status_of(decision, codes, payable, energy.kwh),
     )
@@ -351,7 +357,7 @@ def identity(case: Case, is_rebound: bool, codes: frozenset[str]) -> int:
     return 99
 
 
-def human_reasons(case: Case, codes, total: Fraction, may_bear: bool, occupied: Occupied | None) -> list[str]:
+def human_reasons(case: Case, codes, times: Times, total: Fraction, may_bear: bool, occupied) -> list[str]:
     story, reasons = case.story, []
     auth, record = story.authorisation, case.record
     if "serial_mismatch_stream" in codes and (auth is None or record.serial != auth.serial):
@@ -361,8 +367,8 @@ def human_reasons(case: Case, codes, total: Fraction, may_bear: bool, occupied: 
     if occupied is not None and occupied.is_for_a_person:
         reasons.append("occupied longer than the guard")
     is_repair = story.posted is not None or any(catalogue.SEVERITY[code] in "MC" for code in codes)
-    end_ms = case.t_end if case.n else case.te
-    if is_repair and end_ms is not None and story.judged_at_ms - end_ms > 90 * DAY_MS:
+    end_ms = case.t_end if case.n else times.end_ms or times.start_ms
+    if is_repair and story.judged_at_ms - end_ms > 90 * DAY_MS:
         reasons.append("older than 90 days")
     if story.posted is not None and Fraction(story.posted.total_fen, 100) - total > 200:
         reasons.append("a repair down by more than 200 yuan")
@@ -380,8 +386,8 @@ def decide(codes, percent: int, is_passed: bool, doubts) -> str:
 def status_of(decision: str, codes, payable: Payable, accepted: Fraction) -> str:
     if decision == "human":
         return "review"
-    if decision == "favour":
-        return "provisional"
     if accepted == 0 and payable.payable == 0:
         return "void"
+    if decision == "favour":
+        return "provisional"
     return "repaired" if any(catalogue.SEVERITY[code] in "MC" for code in codes) else "normal"

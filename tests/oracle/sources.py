@@ -150,9 +150,12 @@ def accept(case: Case) -> Energy:
 
 @dataclass(frozen=True)
 class Chosen:
+    """``apart`` are records that reuse the serial: another session, for a person, with a bill of its own."""
+
     record: Record | None
     codes: frozenset[str]
     doubts: tuple[str, ...] = ()
+    apart: tuple[Record, ...] = ()
 
 
 def choose(story: Story) -> Chosen:
@@ -167,27 +170,25 @@ def choose(story: Story) -> Chosen:
     if len(variants) < 2:
         return Chosen(variants[0] if variants else None, frozenset(codes))
     first, r = variants[0], Case(story, variants[0]).r
-    mine = [first]
-    for other in variants[1:]:
-        if is_reuse(first, other, r):
-            codes.add("serial_reused")
-        else:
-            mine.append(other)
+    apart = tuple(other for other in variants[1:] if is_reuse(first, other, r))
+    mine = [record for record in variants if record not in apart]
     if len(mine) == 1:
-        return Chosen(first, frozenset(codes), ("serial reused",))
+        return Chosen(first, frozenset(codes), (), apart)
     codes.add("record_duplicate_conflict")
     ranked = [(best_rank(story, record), record) for record in mine]
     admissible = [rank for rank, _ in ranked if rank is not None]
     if not admissible:
-        return Chosen(first, frozenset(codes), ("no variant fits",))
+        return Chosen(first, frozenset(codes), ("no variant fits",), apart)
     best = [record for rank, record in ranked if rank == min(admissible)]
-    return Chosen(best[0], frozenset(codes), ("several variants fit",) if len(best) > 1 else ())
+    return Chosen(best[0], frozenset(codes), ("several variants fit",) if len(best) > 1 else (), apart)
 
 
 def is_reuse(first: Record, other: Record, r: Fraction) -> bool:
     start, stop = kwh(other.meter_start_e4kwh), kwh(first.meter_stop_e4kwh)
     if not (start or other.meter_stop_e4kwh) or not (stop or first.meter_start_e4kwh):
         return False
+    if other.meter_stop_e4kwh < other.meter_start_e4kwh:
+        return False  # no interval to lie apart
     return start >= stop - r and abs(start - kwh(first.meter_start_e4kwh)) > r
 
 
