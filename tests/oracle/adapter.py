@@ -127,7 +127,7 @@ def distinct(records) -> list[Record]:
 def evidence_of(story: Story) -> engine.Evidence:
     """What the gateway would hand to the engine."""
     auth, other = story.authorisation, story.other
-    moved = other is not None and not story.samples
+    moved = other is not None and any(record.connector == other.connector for record in story.records)
     source = other if moved else story
     case = Case(story, None)
     apart = choose(story).apart  # the session keeps these out of this order's evidence

@@ -80,12 +80,12 @@ def record_codes(case: Case, is_rebound: bool) -> set[str]:
     story, record, auth = case.story, case.record, case.story.authorisation
     judged, late = story.judged_at_ms, lateness(case)
     is_zero_serial = not story.serial.strip("0")
-    is_open = record is None and story.posted is None and case.t_idle == judged
+    is_open = case.n > 0 and record is None and story.posted is None and case.t_idle == judged
     return holding(
         [
             ("record_missing", case.n and record is None and judged >= case.t_end + RECORD_LOST_MS),
             ("pile_power_cut", is_power_cut(case)),
-            ("stuck_charging", is_open and (story.is_gone or judged - (case.t_last or case.begun_ms) > 12 * HOUR_MS)),
+            ("stuck_charging", is_open and (story.is_gone or judged - case.t_last >= 12 * HOUR_MS)),
             ("record_due_late", late is not None and RECORD_DUE_MS < late <= RECORD_LOST_MS),
             ("record_after_platform_settlement", record and story.posted and story.posted.is_substitute),
             ("record_orphan_serial", record and auth is None),
@@ -109,10 +109,12 @@ def lateness(case: Case) -> int | None:
         return None
     if case.n:
         return case.record.rx_ms - case.t_end
-    is_usable = (
-        case.has_both_times and case.ts <= case.te and not (implausible(case, case.ts) or implausible(case, case.te))
-    )
-    return case.record.rx_ms - case.te if is_usable else None
+    return case.record.rx_ms - case.te if is_in_order(case) else None
+
+
+def is_in_order(case: Case) -> bool:
+    """Both times of the record can be."""
+    return case.has_both_times and case.ts < case.te and not any(implausible(case, t) for t in (case.ts, case.te))
 
 
 def has_foreign_samples(case: Case) -> bool:
@@ -146,9 +148,11 @@ def overlap(one: tuple, other: tuple):
 def overlaps(case: Case) -> bool:
     """Another order of the connector shares more than 60 s, or more than a register step."""
     mine_ms = (case.t_start, case.t_end)
+    if not case.n and case.is_synced and is_in_order(case):
+        mine_ms = (case.ts, case.te)
     mine = (None, None)
     has_place = case.rec is not None and case.rec.has_registers and not is_rolled_back(case)
-    if has_place and (case.is_placeholder or not case.is_replaced):
+    if has_place:
         mine = (case.before if case.is_placeholder else case.rec.start, case.rec.stop)
     for neighbour in (case.story.previous, case.story.following):
         if neighbour is None:
