@@ -101,9 +101,12 @@ def versions_of(case: Case, price: Price) -> tuple:
 
 
 def is_tariff_changed(case: Case) -> bool:
+    start_ms, end_ms = case.t_start, case.t_end
     if not case.n:
-        return False
-    return any(case.t_start < tariff.valid_from_ms < case.t_end for tariff in case.story.tariffs)
+        if case.record is None or not predicates.is_in_order(case):
+            return False
+        start_ms, end_ms = case.ts, case.te
+    return any(start_ms < tariff.valid_from_ms < end_ms for tariff in case.story.tariffs)
 
 
 # --- E-4 ------------------------------------------------------------------------------------------------------
@@ -197,8 +200,9 @@ def evenly(case: Case, price: Price, accepted: Fraction, times: Times) -> list:
     return [(segment.terms, segment.kwh, None) for segment in segments]
 
 
-def to_charge(case: Case, parts: list, loss_ratio: Fraction) -> Charge:
+def to_charge(case: Case, parts: list) -> Charge:
     """Lines with losses: the record's lossy energy only where one line carries the whole rate."""
+    ratios = {tariff.model_no: tariff.loss_ratio for tariff in case.story.tariffs}
     plain = charge([(terms, energy, energy) for terms, energy, _ in parts])
     rates = [line.terms.rate for line in plain.lines]
     reported = {}
@@ -206,7 +210,7 @@ def to_charge(case: Case, parts: list, loss_ratio: Fraction) -> Charge:
         reported = {rate: case.rec.tiers[rate].lossy_kwh for rate in case.rec.tiers if rates.count(rate) == 1}
     return charge(
         [
-            (line.terms, line.kwh, with_losses(line.kwh, loss_ratio, reported.get(line.terms.rate)))
+            (line.terms, line.kwh, with_losses(line.kwh, ratios[line.terms.version], reported.get(line.terms.rate)))
             for line in plain.lines
         ]
     )
@@ -236,7 +240,7 @@ def judge(story: Story) -> Verdict:
     first = Priced(accepted, Charge(()), versions, sampled, is_tariff_changed(case))
     codes |= amount_codes(case, first) & {"tou_split_mismatch"}
     parts, basis = billed_parts(case, price, energy, codes, segments, times)
-    charged = to_charge(case, parts, loss_ratio)
+    charged = to_charge(case, parts)
     codes |= amount_codes(case, replace(first, charge=charged))
     if chosen.record is not None and not material(codes) and (predicates.lateness(case) or 0) > 30_000:
         codes.add("late_upload")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.oracle import faults
+from tests.oracle import mishaps
 from tests.oracle.rating import half_up
 from tests.oracle.story import (
     DAY_MS,
@@ -197,6 +197,6 @@ def honest_record(price: Price, curve, registers, t_record: int) -> Record:
 def stories(draw, most=3):
     """An honest session with up to so many faults."""
     story = draw(clean_stories())
-    for fault in draw(st.lists(st.sampled_from(faults.ALL), max_size=most, unique=True)):
+    for fault in draw(st.lists(st.sampled_from(mishaps.ALL), max_size=most, unique=True)):
         story = fault(draw, story)
     return story
