@@ -397,13 +397,15 @@ def layout_of(kind: int, size: int, options: frozenset[str] = frozenset()) -> La
     return found[2].get(size, found[1])
 
 
+def least_size(kind: int) -> int | None:
+    """Bytes of the shortest body of a type, ``None`` for an unknown type."""
+    found = FRAMES.get(kind)
+    return None if found is None else min(layout.size for layout in (found[1], *found[2].values()))
+
+
 def _known_pairs() -> list[tuple[int, int]]:
     """A body may be longer than its layout, never shorter."""
-    pairs = []
-    for kind, (_, usual, exact) in FRAMES.items():
-        least = min(layout.size for layout in (usual, *exact.values()))
-        pairs += [(kind, size + _HEAD) for size in range(least, _BODY_MAX + 1)]
-    return pairs
+    return [(kind, size + _HEAD) for kind in FRAMES for size in range(least_size(kind) or 0, _BODY_MAX + 1)]
 
 
 KNOWN = KnownFrames(_known_pairs())
