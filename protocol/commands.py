@@ -6,7 +6,9 @@ Units as in ``protocol.events``; ``_fen`` is 0.01 yuan.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +21,30 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class AnswerLogin(Command):
-    """YKC 0x02."""
+    """YKC 0x02, AA F5 105. ``civil_ms``: the site's local time, for protocols whose answer sets the pile's clock."""
 
     is_accepted: bool
+    civil_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerHeartbeat(Command):
-    """YKC 0x04."""
+    """YKC 0x04, AA F5 101."""
 
-    connector: int
+    connector: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReport(Command):
+    """A report was received, for protocols whose piles wait for that (AA F5 103, 301).
+
+    Some piles show their driver what it says: the number, the amount so far and the balance of the session.
+    """
+
+    connector: int | None
+    transaction_id: str | None = None
+    amount_e4yuan: int = 0
+    balance_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,16 @@ class PileTariff:
     prices_e5: tuple[tuple[int, int], ...]
     slots: tuple[int, ...]
     loss_ratio_percent: int = 0
+
+    def periods(self) -> tuple[tuple[int, int, int], ...]:
+        """(first slot, slot behind the last, index into ``prices_e5``) of each stretch of one rate, from 00:00."""
+        return runs_of(self.slots)
+
+
+def runs_of(slots: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
+    """(first, behind the last, value) of each run of equal values."""
+    borders = [0, *(at for at in range(1, len(slots)) if slots[at] != slots[at - 1]), len(slots)]
+    return tuple((first, last, slots[first]) for first, last in pairwise(borders))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +102,10 @@ class ReadSample(Command):
 
 @dataclass(frozen=True, slots=True)
 class AuthoriseStart(Command):
-    """The answer to a pile's request to start (YKC 0x32, or 0xA2 when ``parallel_no`` is set)."""
+    """The answer to a pile's request to start (YKC 0x32, or 0xA2 when ``parallel_no`` is set; AA F5 203, 207, 501).
+
+    ``transaction_id`` is empty where the answer cannot carry one: the session then goes by the card that it runs on.
+    """
 
     transaction_id: str
     connector: int
@@ -112,6 +141,14 @@ class AcknowledgeRecord(Command):
 
     serial: str
     is_accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskRecord(Command):
+    """Ask for the stored record of a session that did not come by itself (AA F5 401)."""
+
+    connector: int
+    transaction_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +242,17 @@ class SetQrPrefix(Command):
     has_connector: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OtherOrder(Command):
+    """Something else that a gateway said, as a log holds it: maintenance that no session depends on."""
+
+    kind: str
+
+
 PileCommand = (
     AnswerLogin
     | AnswerHeartbeat
+    | AnswerReport
     | AnswerTariffCheck
     | SendTariff
     | SetTariff
@@ -216,6 +261,7 @@ PileCommand = (
     | StartCharging
     | StopCharging
     | AcknowledgeRecord
+    | AskRecord
     | UpdateBalance
     | SyncCards
     | ClearCards
@@ -226,4 +272,5 @@ PileCommand = (
     | Reboot
     | UpdateFirmware
     | SetQrPrefix
+    | OtherOrder
 )

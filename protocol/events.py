@@ -68,13 +68,14 @@ class PileLoggedIn(Event):
     network: int
     sim: str
     carrier: int
+    clock: PileTime | None = None  # the pile's clock when it logged in, where the login tells
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatReceived(Event):
-    """A connector is alive (YKC 0x03)."""
+    """A connector, or the whole pile when none is named, is alive (YKC 0x03, AA F5 102)."""
 
-    connector: int
+    connector: int | None
     is_faulted: bool
 
 
@@ -92,7 +93,11 @@ class TariffRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class SampleReceived(Event):
-    """The live state of one connector (YKC 0x13)."""
+    """The live state of one connector (YKC 0x13, AA F5 104).
+
+    ``card_uid`` is the card that the session runs on, where the protocol tells it; a protocol whose sessions bear no
+    number of ours is followed by it. ``wants_answer``: the pile waits for an ``AnswerReport``.
+    """
 
     connector: int
     transaction_id: str | None  # None when the serial is all zero
@@ -109,7 +114,9 @@ class SampleReceived(Event):
     remain_min: int
     cable_temp_c: int | None
     battery_temp_c: int | None
-    fault_bits: int  # bit 0 = fault 1 of the list, whatever base the pile uses
+    fault_bits: int  # bit 0 = fault 1 of the list, whatever base the pile uses; a code where the dialect has codes
+    card_uid: str | None = None
+    wants_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ class BmsReported(Event):
     transaction_id: str | None
     kind: str
     detail: Mapping[str, object]
+    wants_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +198,23 @@ class ParkingLockReported(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PileReported(Event):
+    """Something that a pile tells and that changes nothing here: alarms, modules, versions, answers to maintenance.
+
+    ``kind`` is the name of the body; ``detail`` holds the wire-level fields as ``decode`` shows them.
+    """
+
+    connector: int | None
+    kind: str
+    detail: Mapping[str, object]
+    wants_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RecordTier:
     """Energy and money of one rate in a record, as the pile computed them."""
 
-    price_e5: int  # energy + service price
+    price_e5: int | None  # energy + service price; None when the record does not tell
     energy_e4kwh: int
     loss_energy_e4kwh: int
     amount_e4yuan: int
@@ -206,6 +227,13 @@ class RecordReceived(Event):
     ``serial`` is the identifier as it came and as the acknowledgement must repeat it, all zeros included.
     ``tiers`` stand in the order sharp, peak, flat, valley[, deep_valley]. ``body`` is the frame's body as it
     came, the identity of the record's content.
+
+    ``identity`` is that part of the content by which a repeat is known, where a repeat may differ in the rest
+    (counters of the pile, for instance); empty: the whole body.
+
+    Where the protocol books energy by time and not by rate, ``tiers`` is empty and ``slots_e4kwh`` holds the energies
+    of 48 half hours of the pile's day, or of the periods of its tariff when ``are_slots_periods``; each is cut off to
+    a multiple of ``slot_step_e4kwh``.
     """
 
     connector: int
@@ -228,6 +256,10 @@ class RecordReceived(Event):
     card_uid: str | None
     layout: str  # "standard" | "meter4" | "plus2" | "five-rate" | "v1.7"
     body: bytes = field(repr=False)
+    identity: bytes = field(default=b"", repr=False)
+    slots_e4kwh: tuple[int, ...] = ()
+    are_slots_periods: bool = False
+    slot_step_e4kwh: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,5 +288,6 @@ PileEvent = (
     | StartAnswered
     | OrderAnswered
     | ParkingLockReported
+    | PileReported
     | RecordReceived
 )

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Protocol
-
 from protocol.commands import AnswerHeartbeat, AnswerLogin, PileCommand
-from protocol.dialects import ykc, ykc_orders
-from protocol.dialects.ykc_frames import FRAMES, KNOWN, UP
-from protocol.dialects.ykc_repeats import shape_of
-from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, enclose, read_frame
-from protocol.errors import ProtocolError
+from protocol.detect import DEFAULT, DIALECTS, dialect_named, first_heard
+from protocol.dialect import DOWN, UP, Cipher, Dialect, refusal
 from protocol.events import FrameRefused, HeartbeatReceived, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
 from protocol.repeats import Repeat, Repeats, Taker
 from protocol.transitions import LinkEvent, LinkState, after
-from protocol.wire import WireFrame
-
-_TWO_MORE_DECIMALS = 100
-_GUN_BYTES_MAX = 1000  # a link may name any number of piles
-
-
-class Cipher(Protocol):
-    """Where an encryption would sit; none is known that could be shipped.
-
-    A body that cannot be decrypted is told by raising a ``ProtocolError``; the frame is then refused with its text.
-    """
-
-    def decrypt(self, body: bytes) -> bytes:
-        """The plain body."""
-
-    def encrypt(self, body: bytes) -> bytes:
-        """The encrypted body."""
 
 
 class Link:
     """One connection between a pile and a gateway.
 
+    The start bytes choose a dialect; until a whole frame with a right checksum has confirmed it, the framers of the
+    others listen too, so that noise in front cannot settle the choice.
+
     Args:
-        max_buffer_bytes: undecoded bytes kept per direction, at least 259.
+        max_buffer_bytes: undecoded bytes kept per direction, at least 259; longer frames are not waited for.
         options: deviations of the pile, such as ``balance-be``.
         cipher: for piles that encrypt; without one their frames are refused with that reason.
-        only_pile: what the transport knows: frames that name another pile are refused and change nothing.
+        protocol: what the port or the log says that the link speaks; ``None``: its bytes tell.
+        only_pile: the one pile that this link may speak for, where that is known; frames of others are refused.
     """
 
     def __init__(
@@ -50,24 +31,62 @@ class Link:
         max_buffer_bytes: int = 4096,
         options: frozenset[str] = frozenset(),
         cipher: Cipher | None = None,
+        protocol: str | None = None,
         only_pile: str | None = None,
     ) -> None:
         self.pile_id: str | None = None
-        self.protocol = NAME
-        self.crc_order: str | None = None
-        self.options = options
         self.state = LinkState.CONNECTED
         self._cipher = cipher
+        self._options = options
         self._only_pile = only_pile
-        self._scale = 1
-        self._sequence = 0
-        self._is_enciphered = False
-        self._gun_bytes: dict[tuple[str, int], int] = {}  # (pile, connector) -> the byte, where it is another number
         self._max_buffer_bytes = max_buffer_bytes
         self._heard: list[Cut] = []  # what the last read became, beside the facts
         self._overheard: list[Cut] = []
-        self._up = Framer(KNOWN, max_buffer_bytes)
+        told = dialect_named(protocol)
+        self._configured = protocol if told is not None else None
+        self._is_settled = told is not None
+        self._is_met = self._is_settled
+        self._framers = {each: Framer(each.known[UP], max_buffer_bytes) for each in ([told] if told else DIALECTS)}
+        self._speak(told or DEFAULT)
+
+    def _speak(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._up = self._framers[dialect]
         self._down: Framer | None = None
+        self._talk = dialect.speak(self._options, self._cipher)
+        if dialect_named(self._configured) is dialect:
+            self._talk.configure(self._configured)
+
+    # -- what is known --------------------------------------------------------------------------------
+
+    @property
+    def protocol(self) -> str:
+        """The protocol with its version, as far as it is known."""
+        return self._talk.protocol
+
+    @property
+    def crc_order(self) -> str | None:
+        """Name of the checksum that holds on this link, ``None`` before the first good frame."""
+        return self._talk.check
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Deviations of the pile."""
+        return self._options
+
+    @options.setter
+    def options(self, options: frozenset[str]) -> None:
+        self._options = self._talk.options = options
+
+    def configure(self, protocol: str | None) -> None:
+        """Take the protocol that the pile's master data name; one of another dialect says nothing about this link."""
+        if dialect_named(protocol) is self.dialect:
+            self._configured = protocol
+            self._talk.configure(protocol)
+
+    def take_notes(self) -> list[str]:
+        """What the log of this link should say once."""
+        return self._talk.take_notes()
 
     @property
     def is_logged_in(self) -> bool:
@@ -78,7 +97,7 @@ class Link:
     def is_recognised(self) -> bool:
         """Whether a whole frame with a right checksum has shown that the protocol is ours.
 
-        The start byte alone decides nothing: IEC 104 and its relatives begin with 0x68 too.
+        The start bytes alone decide nothing: IEC 104 and its relatives begin with 0x68 too.
         """
         return self.crc_order is not None
 
@@ -91,7 +110,7 @@ class Link:
 
     def receive(self, data: bytes, at_ms: int) -> list[PileEvent | FrameRefused]:
         """Take bytes as they came in one read; returns the facts and refusals they complete, in order."""
-        self._heard = self._up.feed(data, at_ms)
+        self._heard = self._up.feed(data, at_ms) if self._is_settled else self._settle(data)
         return [self._fact(cut, at_ms) for cut in self._heard]
 
     def remember(self, index: int, fact: PileEvent, taker: Taker) -> None:
@@ -101,83 +120,68 @@ class Link:
             index: where ``fact`` stood in what the last ``receive`` returned.
         """
         frame = self._heard[index].data
-        shape = None if self._is_enciphered else shape_of(frame)
+        shape = self._talk.shape_of(frame)
         if shape is None:
             return
         answer = None
         if isinstance(fact, HeartbeatReceived):
             answer = self.send(AnswerHeartbeat(fact.pile_id, fact.reply_ref, fact.connector))
-        _remember(self._up, Repeat(shape, frame, taker, self._scale, answer))
+        _remember(self._up, Repeat(shape, frame, taker, self._talk.scale, answer))
 
     @property
     def repeats(self) -> Repeats | None:
         """What repeats on this link, once something does."""
         return self._up.repeats
 
+    def _settle(self, data: bytes) -> list[Cut]:
+        """Feed all dialects until a good frame shows which one is spoken; only the likeliest one is heard."""
+        self._meet(data)
+        cuts = {dialect: framer.feed(data) for dialect, framer in self._framers.items()}
+        for dialect in (self.dialect, *self._framers):
+            if any(not cut.reason and dialect.is_sign(cut.data) for cut in cuts[dialect]):
+                if dialect is not self.dialect:
+                    self._speak(dialect)
+                self._is_settled = True
+                self._framers = {dialect: self._up}
+                break
+        return cuts[self.dialect]
+
+    def _meet(self, data: bytes) -> None:
+        """The first start bytes that are seen make a dialect the likeliest."""
+        likely = None if self._is_met else first_heard(data)
+        if likely is not None:
+            self._is_met = True
+            if likely is not self.dialect:
+                self._speak(likely)
+
     def _fact(self, cut: Cut, at_ms: int) -> PileEvent | FrameRefused:
         if cut.reason:
-            return _refused(cut, at_ms)
-        wire = self._decipher(read_frame(cut.data, self.options))
-        if self.crc_order is None and wire.direction == UP:  # in an unknown type a checksum may hold by chance
-            self.crc_order = HIGH_FIRST if cut.is_high_first else LOW_FIRST
-        if wire.error is not None:
-            return FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
-        fact = ykc.to_event(wire, at_ms, scale=self._scale, options=self.options)
-        if fact is None:
-            text = f"type 0x{wire.type:02X} is sent by gateways, not by piles"
-            return FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
+            return refusal(cut, at_ms)
+        fact = self._talk.hear(cut, at_ms)
+        if isinstance(fact, FrameRefused):
+            return fact
         if self._only_pile is not None and fact.pile_id != self._only_pile:
             text = f"names pile {fact.pile_id} on the link of pile {self._only_pile}"
             return FrameRefused(at_ms, "other_pile", text, cut.data, cut.offset)
         if isinstance(fact, PileLoggedIn):
-            self._logged_in(fact, wire)
+            self._talk.logged_in(fact)
+            self.state = after(self.state, LinkEvent.LOGIN_SEEN)
+            self.pile_id = fact.pile_id
         elif self.pile_id is None:
             self.pile_id = fact.pile_id
-        self._learn_gun(fact.pile_id, wire)
         return fact
-
-    def _learn_gun(self, pile_id: str, wire: WireFrame) -> None:
-        byte = wire.raw.get("gun", 0) if wire.raw is not None else 0
-        connector = ykc.gun_number(byte)
-        if byte != connector and len(self._gun_bytes) < _GUN_BYTES_MAX:
-            self._gun_bytes[pile_id, connector] = byte
-
-    def _decipher(self, wire: WireFrame) -> WireFrame:
-        if wire.code != "encrypted" or self._cipher is None:
-            return wire
-        try:
-            body = self._cipher.decrypt(wire.body)
-            plain = read_frame(enclose(wire.type, body, sequence=wire.sequence), self.options)
-        except ProtocolError as error:
-            return dataclasses.replace(wire, error=f"encrypted, and not to be decrypted: {error}")
-        self._is_enciphered = True
-        return plain
-
-    def _logged_in(self, login: PileLoggedIn, wire: WireFrame) -> None:
-        assert wire.raw is not None
-        self.state = after(self.state, LinkEvent.LOGIN_SEEN)
-        self.pile_id = login.pile_id
-        self.protocol = login.protocol
-        self._scale = _TWO_MORE_DECIMALS if wire.raw["proto_ver_raw"] <= ykc.TWO_DECIMALS_UPTO else 1
 
     # -- bytes of a gateway, in a log -----------------------------------------------------------------
 
     def observe_sent(self, data: bytes, at_ms: int) -> list[PileCommand | FrameRefused]:
         """Take bytes that a gateway sent on this link when the log was taken."""
+        self._meet(data)
         if self._down is None:
-            self._down = Framer(KNOWN, self._max_buffer_bytes)
+            self._down = Framer(self.dialect.known[DOWN], self._max_buffer_bytes)
         orders: list[PileCommand | FrameRefused] = []
         self._overheard = self._down.feed(data, at_ms)
         for cut in self._overheard:
-            if cut.reason:
-                orders.append(_refused(cut, at_ms))
-                continue
-            wire = self._decipher(read_frame(cut.data, self.options))
-            order = None if wire.error is not None else ykc_orders.to_command(wire, self.pile_id or "")
-            if order is None:
-                text = wire.error or _no_order(wire)
-                orders.append(FrameRefused(at_ms, wire.code or "unexpected", text, cut.data, cut.offset))
-                continue
+            order = refusal(cut, at_ms) if cut.reason else self._talk.overhear(cut, at_ms, self.pile_id or "")
             if isinstance(order, AnswerLogin) and not order.is_accepted:
                 self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
             orders.append(order)
@@ -186,51 +190,27 @@ class Link:
     def remember_sent(self, index: int, taker: Taker) -> None:
         """Let frames that only repeat the order or answer at ``index`` of the last ``observe_sent`` go to ``taker``."""
         frame = self._overheard[index].data
-        shape = shape_of(frame)
+        shape = self._talk.shape_of(frame)
         if shape is not None and self._down is not None:
             _remember(self._down, Repeat(shape, frame, taker))
 
     # -- bytes to the pile ----------------------------------------------------------------------------
 
-    def send(self, command: PileCommand) -> bytes:
-        """The bytes of an order or answer, in the byte order of checksums that the pile uses.
+    def send(self, command: PileCommand, at_ms: int | None = None) -> bytes:
+        """The bytes of an order or answer; none for an answer that would do harm if it were sent now.
 
-        An answer repeats the sequence of what it answers; orders count from 0. A connector is called by the byte that
-        the pile itself calls it by: 0x0A or 0x10 for the tenth.
+        Args:
+            at_ms: the present moment, for answers that come too late; ``None``: in time.
+
         Raises ``LocalProtocolError`` for what no frame can carry.
         """
-        kind, raw, layout = ykc_orders.from_command(command, self.options)
-        if "gun" in raw:
-            raw["gun"] = self._gun_bytes.get((command.pile_id, raw["gun"]), raw["gun"])
-        body = (layout or FRAMES[kind][1]).write(raw)
+        data = self._talk.say(command, at_ms)
         if isinstance(command, AnswerLogin) and not command.is_accepted:
             self.state = after(self.state, LinkEvent.LOGIN_REFUSED)
-        if command.reply_ref is not None:
-            sequence = command.reply_ref
-        else:
-            sequence = self._sequence
-            self._sequence = (self._sequence + 1) & 0xFFFF
-        enc = 0
-        if self._is_enciphered and self._cipher is not None:
-            body, enc = self._cipher.encrypt(body), 1
-        return enclose(kind, body, sequence=sequence, crc=self.crc_order or LOW_FIRST, enc=enc)
+        return data
 
 
 def _remember(framer: Framer, repeat: Repeat) -> None:
     if framer.repeats is None:
         framer.repeats = Repeats()
     framer.repeats.remember(repeat)
-
-
-def _no_order(wire: WireFrame) -> str:
-    if wire.direction == UP:
-        return f"type 0x{wire.type:02X} is sent by piles, not by gateways"
-    return f"no order can be read from type 0x{wire.type:02X}: its time cannot be decoded"
-
-
-def _refused(cut: Cut, at_ms: int) -> FrameRefused:
-    if cut.reason == "checksum":
-        text = f"checksum is {cut.data[-2:].hex().upper()}, expected {cut.expected} (low byte first)"
-    else:
-        text = f"{len(cut.data)} bytes that belong to no frame"
-    return FrameRefused(at_ms, cut.reason, text, cut.data, cut.offset)

@@ -1,0 +1,29 @@
+"""Which dialect a link speaks: by its first bytes, or by name."""
+
+from __future__ import annotations
+
+from protocol.dialect import Dialect, Traits
+from protocol.dialects.aaf5_talk import AAF5
+from protocol.dialects.ykc_talk import YKC
+
+DIALECTS: tuple[Dialect, ...] = (YKC, AAF5)
+DEFAULT = YKC
+NAMES = tuple(dialect.name for dialect in DIALECTS)
+_NAMED = {dialect.name: dialect for dialect in DIALECTS}
+
+
+def dialect_named(protocol: str | None) -> Dialect | None:
+    """The dialect of a protocol's name with or without its version, ``None`` for an unknown one."""
+    return _NAMED.get((protocol or "").partition("-")[0])
+
+
+def first_heard(data: bytes) -> Dialect | None:
+    """The dialect whose start bytes come first, ``None`` when none do."""
+    places = [(at, dialect) for dialect in DIALECTS if (at := data.find(dialect.start)) >= 0]
+    return min(places, key=lambda place: place[0])[1] if places else None
+
+
+def traits_of(protocol: str | None) -> Traits:
+    """What piles of a protocol can carry; for an unknown one, what most can."""
+    dialect = dialect_named(protocol)
+    return Traits() if dialect is None else dialect.traits(protocol or "")

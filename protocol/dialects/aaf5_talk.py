@@ -1,0 +1,284 @@
+"""AA F5 on one link: the pile's profile, what answers must repeat, and which record waits for its acknowledgement."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from protocol import commands as c
+from protocol import events as e
+from protocol.dialect import DOWN, UP, Cipher, Dialect
+from protocol.dialects import aaf5, aaf5_orders, aaf5_overheard
+from protocol.dialects.aaf5_codes import alarm_texts
+from protocol.dialects.aaf5_frames import FORMS, KNOWN, SH26
+from protocol.dialects.aaf5_orders import Speech
+from protocol.dialects.aaf5_profiles import NOTES, by_frame, by_login, profile_named, traits_of
+from protocol.dialects.aaf5_wire import (
+    ENCRYPTED,
+    NAME,
+    PLAIN_INFO,
+    START,
+    SUM,
+    enclose,
+    read_frame,
+    render_fields,
+    text_of,
+)
+from protocol.framer import Cut
+from protocol.repeats import Shape
+from protocol.wire import WireFrame
+
+LATE_MS = 8_000  # the pile sends its queue's head again after 10 s, and takes any acknowledgement for that one
+_ASKED_MAX = 32
+_REF_BITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A frame of the pile that an answer must repeat something of."""
+
+    command: int
+    sequence: int
+    at_ms: int
+    raw: Mapping[str, Any]
+
+
+class Aaf5Talk:
+    """The conversation of one link.
+
+    An acknowledgement is sent for a record that came on this link and waits for it, once, soon, and only for the
+    newest of its connector: some piles drop whatever stands at the head of their queue when one comes, and a wrong
+    one would destroy a record that nobody has.
+
+    Args:
+        options: deviations of the pile.
+        cipher: not used; no key can be agreed on without sending it in clear.
+    """
+
+    def __init__(self, options: frozenset[str] = frozenset(), cipher: Cipher | None = None) -> None:
+        self.check: str | None = None
+        self.options = options
+        self.scale = 1
+        self.profile = SH26
+        self._is_configured = False
+        self._is_switched = False
+        self._version = 0
+        self._pile_id = ""
+        self._told: Mapping[str, Any] = {}
+        self._info = PLAIN_INFO
+        self._sequence = 0
+        self._ref = 0
+        self._asked: OrderedDict[int, _Asked] = OrderedDict()
+        self._owed: dict[int, tuple[int, str]] = {}  # connector -> (ref, serial) of the record that waits
+        self._plugged: set[int] = set()
+        self._started: dict[int, tuple[int, str]] = {}
+        self._running: dict[int, str] = {}
+        self._asked_connector = 1
+        self._clock_ms: int | None = None
+        self._notes: list[str] = []
+
+    @property
+    def protocol(self) -> str:
+        """The family and the profile."""
+        return f"{NAME}-{self.profile}"
+
+    def configure(self, protocol: str | None) -> None:
+        """The configured profile holds, whatever the frames suggest."""
+        profile = profile_named(protocol)
+        if profile is not None:
+            self._choose(profile, "configured")
+            self._is_configured = True
+
+    def shape_of(self, frame: bytes) -> Shape | None:
+        """Every frame goes the long way: a status wants its own answer."""
+        return None
+
+    def take_notes(self) -> list[str]:
+        """Which profile was chosen and why, and what of it is uncertain."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _choose(self, profile: str, reason: str) -> None:
+        self.profile = profile
+        self._notes.append(f"profile {profile}: {reason}")
+        if profile in NOTES:
+            self._notes.append(NOTES[profile])
+
+    # -- frames of the pile ---------------------------------------------------------------------------
+
+    def hear(self, cut: Cut, at_ms: int) -> e.PileEvent | e.FrameRefused:
+        """The fact in a whole frame of the pile."""
+        self._follow(cut.data)
+        wire = read_frame(cut.data, UP, self.profile)
+        if wire.error is not None:
+            return e.FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
+        assert wire.raw is not None
+        self.check = SUM
+        self._info = wire.enc & ~ENCRYPTED
+        ref = self._remember(wire, at_ms)
+        if wire.type == 106:
+            return self._login(wire.raw, ref, at_ms, wire)
+        self._note_state(wire.raw, wire)
+        heard = self._heard(wire, ref, at_ms)
+        event = aaf5.to_event(heard)
+        if isinstance(event, e.RecordReceived) and not aaf5.is_history(wire):
+            self._owed[event.connector] = (ref, event.serial)
+        elif isinstance(event, e.StartRequested):
+            self._asked_connector = event.connector
+        elif isinstance(event, e.SampleReceived) and event.transaction_id:
+            self._running[event.connector] = event.transaction_id
+        return event
+
+    def _follow(self, frame: bytes) -> None:
+        """A frame that only one profile has proves it, once a link, unless the profile is configured."""
+        if self._is_configured or self._is_switched:
+            return
+        proof = by_frame(int.from_bytes(frame[6:8], "little"), len(frame) - 9)
+        if proof is not None and proof[0] != self.profile:
+            self._is_switched = True
+            self._choose(*proof)
+
+    def _remember(self, wire: WireFrame, at_ms: int) -> int:
+        assert wire.raw is not None
+        self._ref += 1
+        self._asked[self._ref] = _Asked(wire.type, wire.sequence, at_ms, wire.raw)
+        while len(self._asked) > _ASKED_MAX:
+            self._asked.popitem(last=False)
+        return self._ref
+
+    def _login(self, raw: dict[str, Any], ref: int, at_ms: int, wire: WireFrame) -> e.PileEvent | e.FrameRefused:
+        pile_id = text_of(raw["pile_id"])
+        if not pile_id or not pile_id.isascii() or not pile_id.isprintable() or "\\" in pile_id:
+            return e.FrameRefused(at_ms, "field", f"the pile's id {pile_id!r} cannot be printed", wire.body, 0)
+        self._told = raw
+        return aaf5.login(self._heard(wire, ref, at_ms), raw, self._protocol_of(raw), pile_id)
+
+    def _protocol_of(self, raw: Mapping[str, Any]) -> str:
+        is_open = not self._is_configured and not self._is_switched
+        return f"{NAME}-{by_login(raw)[0]}" if is_open else self.protocol
+
+    def logged_in(self, login: e.PileLoggedIn) -> None:
+        """The version in the login suggests the profile."""
+        self._pile_id = login.pile_id
+        self._version = self._told["proto_version"]
+        if not self._is_configured and not self._is_switched:
+            self._choose(*by_login(self._told))
+        if self._told["enc_support"] & 1:
+            self._notes.append("the pile offers encryption; it is not taken, its key would travel in clear")
+
+    def _note_state(self, raw: Mapping[str, Any], wire: WireFrame) -> None:
+        if "connection" in raw and "gun_count" in raw:
+            gun = aaf5.connector_of(raw)
+            (self._plugged.add if raw["connection"] and raw["state"] in (0, 1, 3, 5) else self._plugged.discard)(gun)
+
+    def _heard(self, wire: WireFrame, ref: int, at_ms: int) -> aaf5.Heard:
+        said = text_of((wire.raw or {}).get("pile_id", b""))
+        return aaf5.Heard(
+            wire=wire,
+            at_ms=at_ms,
+            pile_id=said or self._pile_id,
+            profile=self.profile,
+            ref=ref,
+            plugged=frozenset(self._plugged),
+            started=self._started,
+            clock_ms=self._clock_ms,
+            options=self.options,
+        )
+
+    # -- frames of a gateway, in a log ----------------------------------------------------------------
+
+    def overhear(self, cut: Cut, at_ms: int, pile_id: str) -> c.PileCommand | e.FrameRefused:
+        """The order or answer in a whole frame that a gateway sent."""
+        wire = read_frame(cut.data, DOWN, self.profile)
+        if wire.error is not None:
+            return e.FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
+        assert wire.raw is not None
+        said = text_of(wire.raw.get("pile_id", b""))
+        owed = {connector: serial for connector, (_, serial) in self._owed.items()}
+        heard = aaf5_overheard.Overheard(wire, said or pile_id, self._asked_connector, owed)
+        order = aaf5_overheard.to_command(heard)
+        if order is None:
+            text = f"command {wire.type} acknowledges no record that came on this link"
+            return e.FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
+        if isinstance(order, c.AcknowledgeRecord):
+            self._owed.pop(aaf5.connector_of(wire.raw), None)
+        self._note_order(order, wire.raw)
+        return order
+
+    def _note_order(self, order: c.PileCommand, raw: Mapping[str, Any]) -> None:
+        if isinstance(order, c.StartCharging):
+            self._started[order.connector] = (raw["rsv1"], order.transaction_id)
+        elif isinstance(order, c.SyncTime):
+            self._clock_ms = order.civil_ms
+
+    # -- frames to the pile ---------------------------------------------------------------------------
+
+    def say(self, command: c.PileCommand, at_ms: int | None = None) -> bytes:
+        """The frame; none for an acknowledgement that the pile would take for another record's."""
+        if isinstance(command, c.AcknowledgeRecord):
+            return self._acknowledge(command, at_ms)
+        asked = self._asked.get(command.reply_ref) if command.reply_ref is not None else None
+        raw_asked = asked.raw if asked else {}
+        speech = Speech(
+            profile=self.profile,
+            options=self.options,
+            version=self._version,
+            aux=raw_asked.get("counter", raw_asked.get("random", 0)),
+            command_no=asked.command if asked else 0,
+            asked=raw_asked,
+            number=self._running.get(getattr(command, "connector", None) or 0, ""),
+        )
+        number, raw, layout = aaf5_orders.from_command(command, speech)
+        self._note_order(command, raw)
+        return self._enclose(number, layout.write(raw), asked)
+
+    def _acknowledge(self, command: c.AcknowledgeRecord, at_ms: int | None) -> bytes:
+        ref = command.reply_ref
+        asked = self._asked.pop(ref, None) if ref is not None else None
+        if asked is None:
+            return b""
+        connector = aaf5.connector_of(asked.raw)
+        if self._owed.get(connector, (0, ""))[0] != ref:
+            return b""
+        del self._owed[connector]
+        if at_ms is not None and at_ms - asked.at_ms > LATE_MS:
+            return b""
+        number, raw, layout = aaf5_orders.acknowledgement(asked.raw, asked.command, self.profile)
+        return self._enclose(number, layout.write(raw), asked)
+
+    def _enclose(self, number: int, body: bytes, asked: _Asked | None) -> bytes:
+        if asked is not None:
+            sequence = asked.sequence
+        else:
+            sequence = self._sequence
+            self._sequence = (self._sequence + 1) & 0xFF
+        return enclose(number, body, sequence=sequence, info=self._info)
+
+
+def _is_sign(frame: bytes) -> bool:
+    return (UP, int.from_bytes(frame[6:8], "little")) in FORMS
+
+
+def _read(frame: bytes, direction: str | None, protocol: str | None, options: frozenset[str]) -> WireFrame:
+    return read_frame(frame, direction, profile_named(protocol))
+
+
+def _learn(wire: WireFrame) -> str | None:
+    return f"{NAME}-{by_login(wire.raw)[0]}" if wire.type == 106 and wire.raw is not None else None
+
+
+AAF5 = Dialect(
+    name=NAME,
+    start=START,
+    known=KNOWN,
+    speak=Aaf5Talk,
+    is_sign=_is_sign,
+    read=_read,
+    learn=_learn,
+    show=render_fields,
+    type_text=str,
+    traits=traits_of,
+    code_texts=alarm_texts,
+)
