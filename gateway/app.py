@@ -9,7 +9,6 @@ import gc
 import resource
 import signal
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import structlog
@@ -153,6 +152,7 @@ class App:
         write: Callable[[bytes], None],
         hang_up: Callable[[], None],
         only_pile: str | None = None,
+        protocol: str | None = None,
     ) -> Pipeline:
         return Pipeline(
             self.switchboard,
@@ -165,6 +165,7 @@ class App:
             write=write,
             hang_up=hang_up,
             only_pile=only_pile,
+            protocol=protocol,
             witness=self.witness,
         )
 
@@ -242,12 +243,7 @@ class App:
             self.witness.tick(now_ms)
             if now_ms - self._forgot_at_ms > _FORGET_MS:
                 self._forgot_at_ms = now_ms
-                forget_old(self.store.writer.call, self.store, at_ms=now_ms).add_done_callback(self._forgot)
-
-    def _forgot(self, done: Future[bool]) -> None:
-        """Where much is old, go on with the next tick; runs in the writer's thread."""
-        if done.exception() is None and done.result():
-            self._forgot_at_ms = 0
+                forget_old(self.store.writer.call, self.store, at_ms=now_ms)
 
     def reload_site(self) -> None:
         """Take up tariffs, campaigns and piles anew: from the file, then from the database."""

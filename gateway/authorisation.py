@@ -29,11 +29,14 @@ BALANCE_TOO_LOW = 3
 PILE_BUSY = 8
 VIN_UNKNOWN = 9
 _ASKS_AGAIN_MS = 60_000
+_HEX = set("0123456789ABCDEFabcdef")
 _BALANCE_FEN_MAX = 0xFFFF_FFFF  # what the field of a frame can hold
 
 
 def both_orders(card_uid: str) -> tuple[str, str]:
     """A UID of 16 hex digits as it came, and with its bytes turned round: 4 of them, or 7 when the field holds 7."""
+    if not set(card_uid) <= _HEX:
+        return card_uid, card_uid
     width = 8 if card_uid.startswith("0" * 8) else 14
     return card_uid, card_uid[:-width] + bytes.fromhex(card_uid[-width:])[::-1].hex().upper()
 
@@ -79,6 +82,8 @@ class Authoriser:
     async def _answer(self, event: StartRequested) -> None:
         given = self._given_to(event)
         session = self._switchboard.engine.sessions.find(given.transaction_id) if given else None
+        if given is not None and not given.transaction_id:
+            given = None  # nothing on the wire ties the answer to one request: each is decided anew
         if given is not None and session is None:
             return  # the first answer is still being written down, and follows
         if given is not None and session is not None and session.core.state is State.OPENED:
@@ -87,7 +92,10 @@ class Authoriser:
             return
         code, account, logic_card = self.decide(event)
         now_ms = self._switchboard.clock.now_ms()
-        transaction_id = self._numbers.next(event.pile_id, event.connector, now_ms)
+        traits = self._switchboard.engine.piles.traits(event.pile_id)
+        transaction_id = ""
+        if traits.names_card_starts or event.method == "vin":
+            transaction_id = self._numbers.next(event.pile_id, event.connector, now_ms, pile_digits=traits.pile_digits)
         command = AuthoriseStart(
             pile_id=event.pile_id,
             reply_ref=event.reply_ref,
@@ -164,7 +172,7 @@ class Authoriser:
             pile_id=event.pile_id,
             connector=event.connector,
             kind="AuthoriseStart",
-            transaction_id=command.transaction_id,
+            transaction_id=command.transaction_id or None,
             created_at_ms=now_ms,
             deadline_at_ms=now_ms,
             state="accepted",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from gateway.framelog import LogDamage, LogLine, hex_bytes, instant_text, read_log
-from protocol.dialects.ykc_frames import KNOWN
-from protocol.dialects.ykc_wire import NAME, read_frame, render_fields
+from protocol.detect import DEFAULT, dialect_named, first_heard
+from protocol.dialect import DOWN, UP, Dialect
 from protocol.framer import Cut, Framer
 from protocol.wire import BAD, WireFrame
 
@@ -42,6 +42,7 @@ class Decoded:
         wire: ``None`` for bytes that are no frame.
         direction: ``up`` or ``down``, ``None`` when nothing tells.
         error: what is wrong and where, ``None`` when nothing is.
+        dialect: what it was read by.
     """
 
     line: LogLine | None
@@ -49,6 +50,7 @@ class Decoded:
     direction: str | None
     error: str | None
     data: bytes
+    dialect: Dialect = DEFAULT
 
     def to_json_dict(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -57,12 +59,12 @@ class Decoded:
             found = {"at": instant_text(self.line.at_ms), "link": self.line.link, "offset": self.line.position}
         wire = self.wire
         found |= {
-            "protocol": NAME if wire is not None and wire.direction else None,
-            "type": f"0x{wire.type:02X}" if wire is not None and len(self.data) > _TYPE_AT else None,
+            "protocol": self.dialect.name if wire is not None and wire.direction else None,
+            "type": self.dialect.type_text(wire.type) if wire is not None and len(self.data) > _TYPE_AT else None,
             "direction": self.direction,
             "crc": wire.crc if wire is not None else BAD,
             "error": self.error,
-            "fields": render_fields(wire) if wire is not None else {},
+            "fields": self.dialect.show(wire) if wire is not None else {},
         }
         if self.error is not None:
             found["hex"] = self.data.hex().upper()
@@ -122,50 +124,85 @@ def _frames_given(what: Sequence[str]) -> list[bytes] | None:
     return frames
 
 
+class _Stream:
+    """One link, or one argument: its dialect, and its protocol as far as its frames tell."""
+
+    def __init__(self, data: bytes, options: frozenset[str], protocol: str | None = None) -> None:
+        told = next((each for each in sorted(options) if dialect_named(each) is not None), protocol)
+        self.dialect = dialect_named(told) or first_heard(data) or DEFAULT
+        self._protocol = told
+        self._options = options
+        self._framers: dict[str, Framer] = {}
+
+    def framer(self, side: str) -> Framer:
+        """The framer of one direction."""
+        if side not in self._framers:
+            self._framers[side] = Framer(self.dialect.known[side], _BUFFER_BYTES)
+        return self._framers[side]
+
+    def read(self, frame: bytes, side: str | None) -> WireFrame:
+        """One frame, by what the link has shown of itself."""
+        wire = self.dialect.read(frame, side, self._protocol, self._options)
+        self._protocol = self._protocol or self.dialect.learn(wire)
+        return wire
+
+    def decoded(self, line: LogLine | None, wire: WireFrame | None, side: str | None, **told: Any) -> Decoded:
+        """What is shown of it."""
+        return Decoded(line, wire, side, dialect=self.dialect, **told)
+
+
 def _decode_frames(frames: Sequence[bytes], options: frozenset[str]) -> Iterator[Decoded]:
     """One argument is one frame; where it is not, it is cut as a stream would be."""
     for data in frames:
-        wire = read_frame(data, options)
+        stream = _Stream(data, options)
+        wire = stream.read(data, None)
         if wire.code == "length" and wire.crc == BAD:
-            cuts = Framer(KNOWN, _BUFFER_BYTES).feed(data)
-            if any(not cut.reason for cut in cuts):
-                yield from _cut(cuts, None, options)
+            tried = [Framer(stream.dialect.known[side], _BUFFER_BYTES).feed(data) for side in (UP, DOWN)]
+            cuts = next((cuts for cuts in tried if any(not cut.reason for cut in cuts)), None)
+            if cuts is not None:
+                yield from _cut(stream, cuts, None)
                 left = data[cuts[-1].offset + len(cuts[-1].data) :]
                 if left:
-                    yield Decoded(None, read_frame(left, options), None, read_frame(left, options).error, left)
+                    rest = stream.read(left, None)
+                    yield stream.decoded(None, rest, None, error=rest.error, data=left)
                 continue
-        yield Decoded(None, wire, wire.direction, wire.error, data)
+        yield stream.decoded(None, wire, wire.direction, error=wire.error, data=data)
 
 
-def _cut(cuts: Sequence[Cut], line: LogLine | None, options: frozenset[str]) -> Iterator[Decoded]:
+def _cut(stream: _Stream, cuts: Sequence[Cut], line: LogLine | None) -> Iterator[Decoded]:
     side = line.kind if line is not None else None
     for cut in cuts:
         if cut.reason == "noise":
-            yield Decoded(line, None, side, f"{len(cut.data)} bytes that belong to no frame", cut.data)
+            text = f"{len(cut.data)} bytes that belong to no frame"
+            yield stream.decoded(line, None, side, error=text, data=cut.data)
             continue
-        wire = read_frame(cut.data, options)
+        wire = stream.read(cut.data, side)
         error = wire.error
         if error is None and side is not None and side != wire.direction:
             error = f"a frame that goes {wire.direction} was seen going {side}"
-        yield Decoded(line, wire, side or wire.direction, error, cut.data)
+        yield stream.decoded(line, wire, side or wire.direction, error=error, data=cut.data)
 
 
 def _decode_logs(paths: Sequence[str], options: frozenset[str]) -> Iterator[Decoded | LogDamage]:
     for path in paths:
-        framers: dict[tuple[str, str], tuple[Framer, LogLine]] = {}
+        streams: dict[str, _Stream] = {}
+        kept: dict[tuple[str, str], tuple[Framer, LogLine]] = {}
         for line in read_log(path):
             if isinstance(line, LogDamage):
                 yield line
             elif line.kind in ("open", "close"):
-                for side in ("up", "down"):
-                    yield from _unfinished(framers.pop((line.link, side), None))
+                streams.pop(line.link, None)
+                for side in (UP, DOWN):
+                    yield from _unfinished(kept.pop((line.link, side), None))
             else:
-                key = (line.link, line.kind)
-                framer = framers[key][0] if key in framers else Framer(KNOWN, _BUFFER_BYTES)
-                framers[key] = (framer, line)
-                yield from _cut(framer.feed(line.data), line, options)
-        for kept in framers.values():
-            yield from _unfinished(kept)
+                if line.link not in streams:
+                    streams[line.link] = _Stream(line.data, options, line.protocol)
+                stream = streams[line.link]
+                framer = stream.framer(line.kind)
+                kept[(line.link, line.kind)] = (framer, line)
+                yield from _cut(stream, framer.feed(line.data), line)
+        for each in kept.values():
+            yield from _unfinished(each)
 
 
 def _unfinished(kept: tuple[Framer, LogLine] | None) -> Iterator[Decoded]:
@@ -181,7 +218,8 @@ def _unfinished(kept: tuple[Framer, LogLine] | None) -> Iterator[Decoded]:
 
 def _print(each: Decoded, out: IO[str]) -> None:
     wire = each.wire
-    head = "bytes" if wire is None else f"0x{wire.type:02X} {each.direction or '?'}, checksum {wire.crc}"
+    name = each.dialect.type_text(wire.type) if wire is not None else ""
+    head = "bytes" if wire is None else f"{name} {each.direction or '?'}, checksum {wire.crc}"
     where = "" if each.line is None else f"{instant_text(each.line.at_ms)} {each.line.link} "
     print(f"{where}{head}", file=out)
     if each.error is not None:
@@ -191,7 +229,7 @@ def _print(each: Decoded, out: IO[str]) -> None:
     if wire is not None:
         if wire.note:
             print(f"  note: {wire.note}", file=out)
-        _print_fields(render_fields(wire), "  ", out)
+        _print_fields(each.dialect.show(wire), "  ", out)
 
 
 def _print_fields(fields: dict[str, Any], indent: str, out: IO[str]) -> None:

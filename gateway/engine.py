@@ -6,14 +6,17 @@ deadline fires at its own due time, before the first input that is later, howeve
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 
 from billing_core.tariff import Tariff, TariffBook
 from billing_core.timers import Timers
+from gateway.booked import tiers_of
 from gateway.facts import instant_ms
+from gateway.naming import Naming
 from gateway.outcome import OfflineCardsKnown, Outcome
 from gateway.piles import Piles
-from gateway.sessions import Recall, Sessions
+from gateway.sessions import Recall, Sessions, record_key
 from gateway.site import Site
 from protocol import commands, events
 
@@ -32,6 +35,7 @@ class Engine:
     def __init__(self, site: Site, timers: Timers, *, silence_ms_max: int, recall: Recall, is_replay: bool) -> None:
         self.piles = Piles(site, silence_ms_max=silence_ms_max, accepts_unknown=is_replay)
         self.sessions = Sessions(site, timers, recall)
+        self.naming = Naming(self.sessions)
         self._is_replay = is_replay
         self._asked: dict[tuple[str, str], commands.Command] = {}  # newest order of a kind to a pile
         self._timers: list[tuple[int, int, str, str]] = []  # (due_ms, tie, kind, key)
@@ -61,13 +65,18 @@ class Engine:
     def _dispatch(self, event: events.PileEvent, address: str) -> Outcome:
         match event:
             case events.SampleReceived():
+                event, opened = self.naming.named(event)
                 outcome = self.piles.on_sample(event)
+                outcome.absorb(opened)
                 outcome.absorb(self._session(self.sessions.on_sample(event)))
+                outcome.absorb(self._on_report(event, event.transaction_id, event.amount_e4yuan))
                 return outcome
             case events.HeartbeatReceived():
                 return self.piles.on_heartbeat(event)
             case events.RecordReceived():
-                return self._session(self.sessions.on_record(event))
+                event, outcome = self.naming.named(event)
+                outcome.absorb(self.sessions.on_record(self._booked(event)))
+                return self._session(outcome)
             case events.BmsEnded():
                 return self._session(self.sessions.on_bms_ended(event))
             case events.StartAnswered():
@@ -82,6 +91,8 @@ class Engine:
                 return self.piles.on_parking_lock(event)
             case events.OrderAnswered():
                 return self._on_order_answered(event)
+            case events.BmsReported() | events.PileReported():
+                return self._on_report(event, None, 0)
             case events.StartRequested():
                 self.sessions.requests[(event.pile_id, event.connector)] = event
         return Outcome()
@@ -90,6 +101,8 @@ class Engine:
         """One order that was sent to a pile, by this gateway now or by the one that took the log."""
         self._asked[(command.pile_id, type(command).__name__)] = command
         match command:
+            case commands.AuthoriseStart(transaction_id=""):
+                self.naming.on_granted(command, at_ms)
             case commands.StartCharging() | commands.AuthoriseStart():
                 return self._session(self.sessions.on_start_ordered(command, at_ms))
             case commands.StopCharging():
@@ -100,6 +113,11 @@ class Engine:
             case commands.SetTariff():
                 self._learn(command, at_ms)
         return Outcome()
+
+    def on_protocol(self, pile_id: str, protocol: str) -> None:
+        """The frames of a pile showed which version of its protocol it speaks."""
+        self.piles.state(pile_id).protocol = protocol
+        self.sessions.protocols[pile_id] = protocol
 
     def on_link_lost(self, pile_id: str, at_ms: int) -> Outcome:
         """The newest link of a pile closed."""
@@ -162,16 +180,50 @@ class Engine:
         if self.piles.is_listed(event.pile_id):
             self.sessions.protocols[event.pile_id] = event.protocol
             outcome.absorb(self.sessions.on_link(event.pile_id, event.at_ms, is_up=True))
+            outcome.absorb(self._on_clock(event, event.clock))
         return outcome
+
+    def _booked(self, event: events.RecordReceived) -> events.RecordReceived:
+        """A record with its energy by rate, where the pile booked it by time."""
+        if not event.slots_e4kwh:
+            return event
+        session = self.sessions.find(record_key(event))
+        at_ms = event.at_ms
+        if session is not None:
+            at_ms = session.authorisation.at_ms if session.authorisation else session.core.opened_at_ms
+        elif (started_ms := instant_ms(event.started, self.sessions.site.zone)) is not None:
+            at_ms = min(at_ms, started_ms)
+        tariff = self.sessions.tariff_at(event.pile_id, at_ms)
+        return dataclasses.replace(event, tiers=tiers_of(event, tariff, self.piles.traits(event.pile_id)))
+
+    def _on_clock(self, event: events.OrderAnswered | events.PileLoggedIn, clock: events.PileTime | None) -> Outcome:
+        """A pile told what its clock shows."""
+        pile_clock_ms = instant_ms(clock, self.sessions.site.zone) if clock is not None else None
+        if pile_clock_ms is None:
+            return Outcome()
+        self.sessions.pile_clocks[event.pile_id] = (event.at_ms, pile_clock_ms - event.at_ms)
+        return self.piles.on_clock_checked(event, pile_clock_ms)
+
+    def _on_report(
+        self,
+        event: events.SampleReceived | events.BmsReported | events.PileReported,
+        transaction_id: str | None,
+        amount_e4yuan: int,
+    ) -> Outcome:
+        """Tell a pile that wants it that its report came, and what its driver may be shown."""
+        if not event.wants_answer:
+            return Outcome()
+        session = self.sessions.active_on(event.pile_id, event.connector) if event.connector else None
+        balance_fen = session.authorisation.balance_fen if session and session.authorisation else 0
+        answer = commands.AnswerReport(
+            event.pile_id, event.reply_ref, event.connector, transaction_id, amount_e4yuan, balance_fen
+        )
+        return Outcome(replies=[answer])
 
     def _on_order_answered(self, event: events.OrderAnswered) -> Outcome:
         asked = self._asked.get((event.pile_id, event.order))
         if event.order == "SyncTime" and event.clock is not None:
-            pile_clock_ms = instant_ms(event.clock, self.sessions.site.zone)
-            if pile_clock_ms is None:
-                return Outcome()
-            self.sessions.pile_clocks[event.pile_id] = (event.at_ms, pile_clock_ms - event.at_ms)
-            return self.piles.on_clock_checked(event, pile_clock_ms)
+            return self._on_clock(event, event.clock)
         if not event.is_accepted:
             return Outcome()
         match asked:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from billing_core.civil import Zone
 from billing_core.evidence import Authorisation, PileFacts, Record, Tier
-from gateway.site import Site
+from gateway.site import PileEntry, Site
+from protocol.detect import traits_of
 from protocol.events import PileTime, RecordReceived
 
 
@@ -42,7 +43,7 @@ def record_of(event: RecordReceived, zone: Zone) -> Record:
         traded_ms=instant_ms(event.traded, zone),
         tiers=tuple(
             Tier(
-                price_e5=tier.price_e5,
+                price_e5=tier.price_e5 or 0,  # 0: not told
                 energy_e4kwh=tier.energy_e4kwh,
                 loss_energy_e4kwh=tier.loss_energy_e4kwh,
                 amount_e4yuan=tier.amount_e4yuan,
@@ -60,7 +61,7 @@ def record_of(event: RecordReceived, zone: Zone) -> Record:
         stop_code=event.stop_code,
         stop_text_en=event.stop_text[0],
         stop_text_zh=event.stop_text[1],
-        content_hash=content_hash(event.body),
+        content_hash=content_hash(event.identity or event.body),
     )
 
 
@@ -76,6 +77,13 @@ def thaw_authorisation(frozen: Mapping[str, object] | None) -> Authorisation | N
     return None if frozen is None else Authorisation(**frozen)  # type: ignore[arg-type]
 
 
+def _decimals(entry: PileEntry | None, protocol: str) -> int | None:
+    """Places of a pile's registers: as listed, else as its protocol carries them."""
+    if entry is not None and entry.register_decimals is not None:
+        return entry.register_decimals
+    return traits_of(protocol).register_decimals
+
+
 def pile_facts(site: Site, pile_id: str, connector: int, protocol: str) -> PileFacts:
     """Master data of one connector; what is not listed is ``None``."""
     entry = site.piles.get(pile_id)
@@ -86,5 +94,5 @@ def pile_facts(site: Site, pile_id: str, connector: int, protocol: str) -> PileF
         protocol=protocol,
         rated_w=entry.rated_w(connector) if entry else None,
         commissioned_ms=site.commissioned_ms(pile_id),
-        register_decimals=entry.register_decimals if entry else None,
+        register_decimals=_decimals(entry, protocol),
     )

@@ -111,7 +111,9 @@ class Orders:
             self._require_none_pending((pile_id, StartCharging.__name__, connector))
         under_way = []
         for connector in connectors:
-            transaction_id = self._numbers.next(pile_id, connector, self._switchboard.clock.now_ms())
+            digits = self._switchboard.engine.piles.traits(pile_id).pile_digits
+            now_ms = self._switchboard.clock.now_ms()
+            transaction_id = self._numbers.next(pile_id, connector, now_ms, pile_digits=digits)
             command = StartCharging(
                 pile_id, None, transaction_id, connector, logic_card, card_uid, balance_fen, parallel_no
             )

@@ -27,6 +27,8 @@ from protocol.commands import (
     SendTariff,
     SetTariff,
 )
+from protocol.detect import traits_of
+from protocol.dialect import Traits
 from protocol.events import (
     ConnectorStatus,
     HeartbeatReceived,
@@ -108,6 +110,11 @@ class Piles:
         """Whether this pile may work here."""
         return self._accepts_unknown or pile_id in self.site.piles
 
+    def traits(self, pile_id: str) -> Traits:
+        """What a pile's protocol can carry."""
+        state = self.states.get(pile_id)
+        return traits_of(state.protocol if state else None)
+
     # -- login and presence ---------------------------------------------------------------------------
 
     def on_login(self, event: PileLoggedIn, address: str) -> Outcome:
@@ -132,7 +139,8 @@ class Piles:
         state.current = event.current
         state.connector_count = event.connector_count
         state.logged_in_at_ms = event.at_ms
-        outcome = Outcome(replies=[AnswerLogin(event.pile_id, event.reply_ref, True)])
+        civil_ms = self.site.zone.civil_ms(event.at_ms)
+        outcome = Outcome(replies=[AnswerLogin(event.pile_id, event.reply_ref, True, civil_ms)])
         outcome.lazy_rows.append(
             PileSeen(
                 event.pile_id,
@@ -164,7 +172,7 @@ class Piles:
         state = self.states.get(pile_id)
         if state is None or not state.is_online or state.heard_at_ms is None:
             return None
-        return state.heard_at_ms + self._silence_ms_max
+        return state.heard_at_ms + max(self._silence_ms_max, self.traits(pile_id).silence_ms)
 
     def on_timer(self, pile_id: str, at_ms: int) -> Outcome:
         """Three heartbeats were missed."""
@@ -186,6 +194,7 @@ class Piles:
         found = self.site.book.in_force(pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=at_ms)
         entry = self.site.piles.get(pile_id)
         has_five = entry is not None and "five-rate" in entry.options
+        has_five = has_five or self.traits(pile_id).rates_max >= 5
         return None if found is None else carried(found, has_five_rates=has_five)
 
     def on_tariff_check(self, event: TariffChecked) -> Outcome:
@@ -215,14 +224,18 @@ class Piles:
         """Whether a pile holds, as far as is known, another tariff than the one in force."""
         state = self.state(pile_id)
         wanted = self.tariff_for(pile_id, at_ms)
-        if wanted is None or state.model_no is None:
+        if wanted is None:
             return False
+        if state.model_no is None:
+            return not self.traits(pile_id).asks_tariff
         return state.model_no != wanted.model_no or state.delivered not in (None, wanted)
 
     # -- live state -----------------------------------------------------------------------------------
 
     def on_heartbeat(self, event: HeartbeatReceived) -> Outcome:
         """Answer, and tell a fault that came or went."""
+        if event.connector is None:
+            return Outcome(replies=[AnswerHeartbeat(event.pile_id, event.reply_ref, None)])
         connector = self.state(event.pile_id).connector(event.connector)
         outcome = Outcome(replies=[AnswerHeartbeat(event.pile_id, event.reply_ref, event.connector)])
         bits = connector.fault_bits if event.is_faulted else 0
@@ -265,8 +278,8 @@ class Piles:
         }
         return Outcome(notices=[Notice("pilegate.lock.changed", event.pile_id, event.at_ms, data)])
 
-    def on_clock_checked(self, event: OrderAnswered, pile_clock_ms: int) -> Outcome:
-        """A time sync was answered: how far the pile's clock stands from ours."""
+    def on_clock_checked(self, event: OrderAnswered | PileLoggedIn, pile_clock_ms: int) -> Outcome:
+        """A time sync was answered, or a login told the time: how far the pile's clock stands from ours."""
         state = self.state(event.pile_id)
         state.clock_offset_ms = pile_clock_ms - event.at_ms
         state.clock_checked_at_ms = event.at_ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,7 @@ from gateway.tomlfile import bounded
 from gateway.witness import Witness
 from protocol import events
 from protocol.commands import PileCommand
+from protocol.errors import LocalProtocolError
 from protocol.link import Link
 
 log = structlog.get_logger()
@@ -92,6 +94,7 @@ class Pipeline:
         hang_up: Callable[[], None],
         witness: Witness,
         only_pile: str | None = None,
+        protocol: str | None = None,
     ) -> None:
         self.pile_id: str | None = None
         self.opened_at_ms = switchboard.clock.now_ms()
@@ -105,7 +108,8 @@ class Pipeline:
         self._link_no = link_no
         self._write = write
         self._hang_up = hang_up
-        self._link = Link(max_buffer_bytes=limits.buffer_bytes_max, only_pile=only_pile)
+        self._link = Link(max_buffer_bytes=limits.buffer_bytes_max, only_pile=only_pile, protocol=protocol)
+        self._protocol = self._link.protocol
         self._log = log.bind(link=address)
         self._closed_because: str | None = None
         self._speaks_for: set[str] = set()
@@ -127,8 +131,8 @@ class Pipeline:
         self._switchboard.advance(at_ms)
         self.heard_at_ms = at_ms
         self._metrics.bytes_received += len(data)
-        self._capture.append(at_ms, self._link_no, "up", data, "ykc")
         facts = self._link.receive(data, at_ms)
+        self._capture.append(at_ms, self._link_no, "up", data, self._link.dialect.name)
         self._witness.read(data, at_ms, is_whole=not self._link.buffered_bytes, is_cut=bool(facts))
         self._testify(facts)
         for fact in facts:
@@ -137,6 +141,8 @@ class Pipeline:
             else:
                 self._accepted(fact)
         self._recognise(len(data))
+        for note in self._link.take_notes():
+            self._log.info("dialect_note", protocol=self._link.protocol, note=note)
 
     def _testify(self, facts: Sequence[events.PileEvent | events.FrameRefused]) -> None:
         """Hand what will be acted upon to the witness, before anything is promised for it.
@@ -169,18 +175,30 @@ class Pipeline:
             self._log.warning("frame_refused", code="other_pile", said=event.pile_id)
             self._metrics.count_refused("other_pile")
         else:
+            self._learn(event)
             self._switchboard.carry_out(self._switchboard.engine.on_event(event), self)
             self._answers.on_event(event)
+
+    def _learn(self, event: events.PileEvent) -> None:
+        """Frames may show which version of its protocol a pile really speaks."""
+        if self._link.protocol != self._protocol:
+            self._protocol = self._link.protocol
+            self._switchboard.engine.on_protocol(event.pile_id, self._protocol)
 
     def _login(self, event: events.PileLoggedIn) -> None:
         engine = self._switchboard.engine
         if not engine.piles.is_listed(event.pile_id):
             self._answers.is_newly_listed(event.pile_id)
+        site = engine.sessions.site
+        if self.pile_id is None and engine.piles.is_listed(event.pile_id):
+            self._link.options = site.options_of(event.pile_id)
+            self._link.configure(site.protocol_of(event.pile_id))
+        self._protocol = self._link.protocol
+        event = dataclasses.replace(event, protocol=self._protocol)
         outcome = engine.on_event(event, self.address)
         if engine.piles.is_listed(event.pile_id):
             if self.pile_id is None:
                 self.pile_id = event.pile_id
-                self._link.options = engine.sessions.site.options_of(event.pile_id)
             self._log = self._log.bind(pile_id=event.pile_id)
             self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
             self._switchboard.connect(event.pile_id, self)
@@ -226,16 +244,29 @@ class Pipeline:
 
     # -- the way back ---------------------------------------------------------------------------------
 
-    def say(self, command: PileCommand, at_ms: int) -> None:
-        """Encode one command and send it."""
+    def say(self, command: PileCommand, at_ms: int) -> bool:
+        """Encode one command and send it; False for an answer that must not or cannot be given.
+
+        Raises ``LocalProtocolError`` for an order that no frame can carry.
+        """
         if self._closed_because is not None:
-            return
-        data = self._link.send(command)
-        self._capture.append(at_ms, self._link_no, "down", data, "ykc")
+            return True
+        try:
+            data = self._link.send(command, at_ms)
+        except LocalProtocolError as error:
+            if command.reply_ref is None:
+                raise
+            self._log.error("answer_impossible", kind=type(command).__name__, reason=str(error))
+            return False
+        if not data:
+            self._log.info("answer_kept_back", kind=type(command).__name__, hint="its repeat is answered")
+            return False
+        self._capture.append(at_ms, self._link_no, "down", data, self._link.dialect.name)
         if self._may_speak_for(command.pile_id):
             self._witness.sent(command, data, at_ms)
         self._metrics.bytes_sent += len(data)
         self._write(data)
+        return True
 
     # -- closing --------------------------------------------------------------------------------------
 

@@ -57,8 +57,9 @@ class _ReplayLink:
             were refused then and are now.
     """
 
-    def __init__(self, *, must_log_in: bool = False) -> None:
-        self.link = Link(max_buffer_bytes=1 << 16)
+    def __init__(self, *, must_log_in: bool = False, protocol: str | None = None) -> None:
+        self.link = Link(max_buffer_bytes=1 << 16, protocol=protocol)
+        self.protocol = self.link.protocol
         self.pile_ids: set[str] = set()
         self.answers: dict[type, deque[commands.Command]] = defaultdict(lambda: deque(maxlen=_ANSWERS_KEPT_MAX))
         self.is_refused = False
@@ -120,7 +121,9 @@ class Replay:
         elif line.kind == "close":
             self._close(line)
         else:
-            link = self._links.setdefault(line.link, _ReplayLink())
+            link = self._links.get(line.link)
+            if link is None:
+                link = self._links[line.link] = _ReplayLink(protocol=line.protocol)
             if line.kind == "up":
                 self._up(link, line)
             else:
@@ -159,6 +162,12 @@ class Replay:
         if link.is_refused or not self._is_taken(link, line, event):
             return
         self._own(link, line, event.pile_id)
+        if isinstance(event, events.PileLoggedIn):
+            link.protocol = link.link.protocol
+            event = dataclasses.replace(event, protocol=link.protocol)
+        elif link.link.protocol != link.protocol:
+            link.protocol = link.link.protocol
+            self.engine.on_protocol(event.pile_id, link.protocol)
         outcome = self.engine.on_event(event, line.link)
         self._keep(outcome)
         for answer in outcome.replies:
@@ -176,6 +185,7 @@ class Replay:
         self._owner[pile_id] = line.link
         if not link.pile_ids:
             link.link.options = self._site.options_of(pile_id)
+            link.link.configure(self._site.protocol_of(pile_id))
         link.pile_ids.add(pile_id)
         if pile_id not in self._site.piles and pile_id not in self._told_unlisted:
             self._told_unlisted.add(pile_id)
@@ -240,7 +250,7 @@ def _difference(ours: Any, theirs: Any) -> str:
     """What two answers say differently; model numbers in a tariff check are echoes and may differ."""
     told = []
     for field in dataclasses.fields(ours):
-        if field.name in ("reply_ref", "model_no"):
+        if field.name in ("reply_ref", "model_no", "civil_ms"):
             continue
         mine, other = getattr(ours, field.name), getattr(theirs, field.name)
         if mine != other:

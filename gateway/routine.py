@@ -13,6 +13,7 @@ from gateway.orders import OrderError, Orders
 from gateway.switchboard import Switchboard
 from gateway.tomlfile import bounded
 from protocol.commands import PileCommand, SetQrPrefix, SetTariff, SyncTime
+from protocol.errors import LocalProtocolError
 from protocol.events import PileLoggedIn
 
 log = structlog.get_logger()
@@ -75,10 +76,10 @@ class Routine:
         """Only to an idle pile that is stale, and not at once again when it refused."""
         engine = self._switchboard.engine
         state = engine.piles.state(pile_id)
+        pulls = engine.piles.traits(pile_id).asks_tariff
         is_too_soon = (
-            at_ms - (state.logged_in_at_ms or at_ms) < _PULL_FIRST_MS
-            or at_ms - self._pushed_at_ms.get(pile_id, 0) < _PUSH_AGAIN_MS
-        )
+            pulls and at_ms - (state.logged_in_at_ms or at_ms) < _PULL_FIRST_MS
+        ) or at_ms - self._pushed_at_ms.get(pile_id, 0) < _PUSH_AGAIN_MS
         return not is_too_soon and engine.piles.is_stale(pile_id, at_ms) and self.is_idle(pile_id)
 
     def is_idle(self, pile_id: str) -> bool:
@@ -97,8 +98,14 @@ class Routine:
     async def _place(self, command: PileCommand) -> None:
         try:
             await self._orders.place(command, actor="routine")
-        except OrderError as error:
-            log.info("routine_skipped", pile_id=command.pile_id, kind=type(command).__name__, code=error.code)
+        except (OrderError, LocalProtocolError) as error:
+            log.info(
+                "routine_skipped",
+                pile_id=command.pile_id,
+                kind=type(command).__name__,
+                code=error.code,
+                reason=str(error),
+            )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

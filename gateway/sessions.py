@@ -380,10 +380,7 @@ class Sessions:
         """Everything known of one transaction at ``at_ms``, as the billing core takes it."""
         core = session.core
         opened_ms = core.opened_at_ms
-        book = self.site.book
-        station = self.site.station_of(core.pile_id)
-        if book.in_force(pile_id=core.pile_id, station=station, at_ms=opened_ms) is None:
-            book = self.learned.get(core.pile_id, book)
+        book = self._book(core.pile_id, opened_ms)
         return Evidence(
             transaction_id=core.transaction_id,
             order_no=session.order_no,
@@ -408,6 +405,18 @@ class Sessions:
             zone=self.site.zone,
             at_ms=at_ms,
         )
+
+    def _book(self, pile_id: str, at_ms: int) -> TariffBook:
+        """The site's tariffs, or in replay those that the pile was seen to hold."""
+        book = self.site.book
+        if book.in_force(pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=at_ms) is None:
+            book = self.learned.get(pile_id, book)
+        return book
+
+    def tariff_at(self, pile_id: str, at_ms: int) -> Tariff | None:
+        """The tariff in force for a pile at a moment, Unix ms."""
+        book = self._book(pile_id, at_ms)
+        return book.in_force(pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=at_ms)
 
     # -- telling --------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from billing_core.tables import campaign_from_table, tariff_from_table
 from billing_core.tariff import TariffBook
 from gateway.errors import ConfigError
 from gateway.tomlfile import TomlFile, build
+from protocol.detect import NAMES, dialect_named
 
 _FIRST_YEAR = 2000
 _LAST_YEAR = 2100
@@ -48,7 +49,8 @@ class ConnectorEntry:
 class PileEntry:
     """Master data of one pile.
 
-    ``options`` name deviations of its dialect ("five-rate", "balance-be", "fault-bit1-at-2").
+    ``options`` name deviations of its dialect ("five-rate", "balance-be", "fault-bit1-at-2"), ``protocol`` the version
+    of its dialect where its frames do not tell, such as "aaf5-op30".
     """
 
     id: str
@@ -63,6 +65,8 @@ class PileEntry:
     def __post_init__(self) -> None:
         if not self.id:
             raise ValueError("a pile needs an id")
+        if self.protocol and dialect_named(self.protocol) is None:
+            raise ValueError(f"protocol {self.protocol!r} is not known; there are: {', '.join(NAMES)}")
         if self.commissioned is not None:
             datetime.date.fromisoformat(self.commissioned)
 
@@ -125,6 +129,11 @@ class Site:
         """The deviations of a pile from its dialect; none for an unknown one."""
         entry = self.piles.get(pile_id)
         return frozenset(entry.options) if entry else frozenset()
+
+    def protocol_of(self, pile_id: str) -> str | None:
+        """The protocol that a pile is listed with, ``None`` when its frames tell."""
+        entry = self.piles.get(pile_id)
+        return entry.protocol if entry else None
 
     def commissioned_ms(self, pile_id: str) -> int | None:
         """Start of the local day a pile was commissioned on, Unix ms; ``None`` when not told."""

@@ -30,8 +30,8 @@ class Speaker(Protocol):
 
     pile_id: str | None
 
-    def say(self, command: PileCommand, at_ms: int) -> None:
-        """Encode and send one command."""
+    def say(self, command: PileCommand, at_ms: int) -> bool:
+        """Encode and send one command; False when it must not or cannot be said now."""
 
     def close(self, reason: str) -> None:
         """Close the link, with the reason for the log and the capture."""
@@ -97,7 +97,8 @@ class Switchboard:
         return True
 
     def _say(self, speaker: Speaker, command: PileCommand, at_ms: int) -> None:
-        speaker.say(command, at_ms)
+        if speaker.say(command, at_ms) is False:
+            return
         self.carry_out(self.engine.on_command(command, at_ms))
 
     # -- outcomes -------------------------------------------------------------------------------------

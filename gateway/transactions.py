@@ -23,10 +23,14 @@ class TransactionNumbers:
         self._is_taken = is_taken
         self._given: str | None = None
 
-    def next(self, pile_id: str, connector: int, at_ms: int) -> str:
-        """A fresh id for a start at ``at_ms`` (Unix ms). Raises ``OverflowError`` after 9,999 in a second."""
+    def next(self, pile_id: str, connector: int, at_ms: int, *, pile_digits: int = 14) -> str:
+        """A fresh id for a start at ``at_ms`` (Unix ms), which shows the last ``pile_digits`` of the pile's number.
+
+        Raises ``OverflowError`` after 9,999 in a second.
+        """
         local = _EPOCH + timedelta(milliseconds=self._zone.civil_ms(at_ms))
-        prefix = f"{pile_id:0>14}{connector:02d}{local:%y%m%d%H%M%S}"
+        pile = "".join(letter for letter in pile_id if letter.isascii() and letter.isalnum())[-pile_digits:]
+        prefix = f"{pile:0>{pile_digits}}{connector:02d}{local:%y%m%d%H%M%S}"
         for counter in range(1, 10_000):
             candidate = f"{prefix}{counter:04d}"
             if (self._given is None or candidate > self._given or not self._given.startswith(prefix)) and not (

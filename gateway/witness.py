@@ -147,7 +147,7 @@ class LinkWitness:
 
     def sent(self, command: commands.PileCommand, data: bytes, at_ms: int) -> None:
         """Bytes went out."""
-        if isinstance(command, commands.AnswerHeartbeat):
+        if isinstance(command, commands.AnswerHeartbeat | commands.AnswerReport):
             return
         if isinstance(command, commands.StartCharging | commands.AuthoriseStart):
             self._witness.busy(command.pile_id, at_ms)

@@ -13,7 +13,7 @@ from billing_core.civil import Zone, iso_local
 from billing_core.fixed import format_e4, format_fen, format_scaled, parse_scaled
 from gateway.api.problems import Problem
 from gateway.piles import ConnectorState, PileState
-from protocol.dialects.ykc_codes import fault_texts
+from protocol.detect import DEFAULT, dialect_named
 
 
 def at(at_ms: int | None, zone: Zone) -> str | None:
@@ -152,14 +152,15 @@ def outbox_entry(row: Mapping[str, Any], zone: Zone) -> dict[str, Any]:
     }
 
 
-def connector(state: ConnectorState, zone: Zone) -> dict[str, Any]:
-    """The live state of a connector."""
+def connector(state: ConnectorState, zone: Zone, protocol: str) -> dict[str, Any]:
+    """The live state of a connector; its faults are told in the words of the pile's protocol."""
+    dialect = dialect_named(protocol) or DEFAULT
     return {
         "no": state.no,
         "status": state.status,
         "is_plugged": state.is_plugged,
         "is_faulted": state.is_faulted,
-        "faults": fault_texts(state.fault_bits),
+        "faults": dialect.code_texts(state.fault_bits),
         "transaction_id": state.transaction_id,
         "sampled_at": at(state.sampled_at_ms, zone),
         "voltage_v": format_scaled(state.voltage_dv, 1),
@@ -185,7 +186,7 @@ def pile(state: PileState, station: str, zone: Zone, *, has_link: bool) -> dict[
         "tariff_model_no": state.model_no,
         "clock_offset_s": None if state.clock_offset_ms is None else state.clock_offset_ms // 1000,
         "clock_checked_at": at(state.clock_checked_at_ms, zone),
-        "connectors": [connector(state.connectors[no], zone) for no in sorted(state.connectors)],
+        "connectors": [connector(state.connectors[no], zone, state.protocol) for no in sorted(state.connectors)],
     }
 
 

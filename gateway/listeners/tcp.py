@@ -18,6 +18,7 @@ from gateway.errors import ListenerError
 from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig, Pipeline
 from gateway.tomlfile import bounded
+from protocol.detect import NAMES, dialect_named
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class TcpListenConfig:
         tls_cert_file, tls_key_file: PEM files; TLS is used when both are set.
         keepalive_s: TCP keepalive probes start after this silence.
         backlog: connections that may wait to be accepted.
+        protocol: what the piles on this port speak, such as ``aaf5-op30``; empty: their bytes tell.
     """
 
     host: str = "0.0.0.0"
@@ -40,20 +42,23 @@ class TcpListenConfig:
     tls_key_file: str = ""
     keepalive_s: int = bounded(60, 1, 32_767)
     backlog: int = bounded(4096, 1)
+    protocol: str = ""
 
     def __post_init__(self) -> None:
+        if self.protocol and dialect_named(self.protocol) is None:
+            raise ValueError(f"protocol {self.protocol!r} is not known; there are: {', '.join(NAMES)}")
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
             raise ValueError("tls_cert_file and tls_key_file belong together")
 
 
-MakePipeline = Callable[[int, str, Callable[[bytes], None], Callable[[], None]], Pipeline]
+MakePipeline = Callable[[int, str, Callable[[bytes], None], Callable[[], None], str | None, str | None], Pipeline]
 
 
 class TcpListener:
     """Accepts links on one port.
 
     Args:
-        make_pipeline: (link number, address, write, hang_up) → the pipeline of a new link.
+        make_pipeline: (link number, address, write, hang_up, the only pile, protocol) → the pipeline of a new link.
         next_link_no: gives each link a number that is unique in the daemon.
         metrics: where links that were not let in are counted.
     """
@@ -147,7 +152,11 @@ class TcpLink(asyncio.Protocol):
         self._listener.links.add(self)
         self._listener.per_address[self._host] += 1
         address = f"{self._host}:{peer[1]}"
-        self.pipeline = self._listener.make_pipeline(self._listener.next_link_no(), address, self._write, self._hang_up)
+        listener = self._listener
+        protocol = listener.config.protocol or None
+        self.pipeline = listener.make_pipeline(
+            listener.next_link_no(), address, self._write, self._hang_up, None, protocol
+        )
         if self._listener.is_paused:
             self.pause(is_paused=True)
 
