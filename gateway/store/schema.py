@@ -168,6 +168,12 @@ def after_sales_cases(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def bills_by_order(db: sqlite_utils.Database) -> None:
+    """Partners name bills by the number their customers see."""
+    db.execute("CREATE INDEX bill_of_order ON bill (order_no)")
+
+
 def _statements(script: str) -> list[str]:
     """The statements of a script; a trigger's inner semicolons stay inside."""
     found: list[str] = []
