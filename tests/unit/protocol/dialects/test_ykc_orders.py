@@ -72,8 +72,16 @@ def test_an_order_comes_back_from_its_frame(kind, command):
     assert to_command(wire, PILE) == command
 
 
-def test_every_order_is_written():
-    assert {type(command) for _, command in ORDERS} == set(typing.get_args(c.PileCommand))
+OF_OTHERS = {c.AnswerReport, c.AskRecord, c.OtherOrder}
+
+
+def test_every_order_is_written_but_those_of_other_dialects():
+    assert {type(command) for _, command in ORDERS} == set(typing.get_args(c.PileCommand)) - OF_OTHERS
+
+
+def test_an_order_of_another_dialect_is_refused_with_its_name():
+    with pytest.raises(LocalProtocolError, match="AskRecord"):
+        from_command(c.AskRecord(PILE, None, 1, SERIAL))
 
 
 def test_a_big_endian_balance_comes_back_too():
