@@ -99,6 +99,11 @@ class Fleet:
         """What truly happened in every session: what bills are compared with."""
         return [story for pile in self.piles for story in pile.stories]
 
+    @property
+    def registers(self) -> dict[tuple[str, int], int]:
+        """Where the meters stand, 0.1 Wh by pile and connector."""
+        return {(pile.plan.pile_id, each.no): each.register_e4kwh for pile in self.piles for each in pile.connectors}
+
     def report(self) -> FleetReport:
         """The numbers so far."""
         stories = self.oracle()

@@ -35,7 +35,6 @@ class Visit:
             connectors of the pile feed this car, by card).
         wait_ms: from the former visit's end, or the first login, until the car plugs in.
         charge_ms: how long it charges unless somebody stops it.
-        is_meter_reset: the meter's register begins again at zero half-way through the charge.
         patience_ms: how long it waits for a start before it leaves.
     """
 
@@ -46,7 +45,7 @@ class Visit:
     vin: str = ""
     card_uid: str | None = None
     soc_percent: int = 20
-    stop_code: int = 0x41
+    stop_code: int = 0x42  # the energy that the driver wanted
     record: RecordFate = RecordFate.GOOD
     is_meter_reset: bool = False
     prepare_ms: int = 5_000

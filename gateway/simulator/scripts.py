@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.simulator.faults import FaultProfile, afflict, profile_for
@@ -41,6 +42,7 @@ def cast_fleet(
     faults: str = "none",
     sessions_per_connector: int = 1,
     charge_ms: tuple[int, int] = (60_000, 180_000),
+    registers: Mapping[tuple[str, int], int] | None = None,
 ) -> list[Cast]:
     """The piles of a fleet.
 
@@ -50,6 +52,7 @@ def cast_fleet(
         faults: name of a profile. Raises ``KeyError`` for an unknown one.
         sessions_per_connector: cars that come to each connector.
         charge_ms: shortest and longest charge.
+        registers: where the meters stand, 0.1 Wh by pile and connector, when these piles were played before.
     """
     cast = []
     for number in range(1, piles + 1):
@@ -64,11 +67,18 @@ def cast_fleet(
             pile_id(number),
             "DC" if is_dc else "AC",
             rows,
+            registers_e4kwh=_registers(pile_id(number), len(rows), registers or {}),
             offline_cards=frozenset({card_uid(number)}),
             is_high_first=rng.randrange(4) == 0,
         )
         cast.append(Cast(afflict(plan, profile, rng), profile))
     return cast
+
+
+def _registers(pile: str, connectors: int, known: Mapping[tuple[str, int], int]) -> tuple[int, ...]:
+    """A pile has its meters for life: where they stood, else where this pile's first reading is."""
+    first = random.Random(f"register:{pile}")
+    return tuple(known.get((pile, no), first.randrange(10_000, 900_000) * 10_000) for no in range(1, connectors + 1))
 
 
 def _visit(number: int, *, is_dc: bool, rng: random.Random, charge_ms: tuple[int, int]) -> Visit:

@@ -32,6 +32,7 @@ class Siege:
         self.daemon = Daemon(write_config(directory, PILES), self.clock)
         list_accounts(directory, cards=[card_uid(n + 1) for n in range(PILES)], vins=[vin(n + 1) for n in range(PILES)])
         self.stories = []
+        self.registers = {}
         self.kills = 0
 
     async def run(self, kills):
@@ -43,7 +44,9 @@ class Siege:
 
     async def one_fleet(self, seed, kills):
         """A fleet from its first car to its last acknowledgement, with kills in between."""
-        cast = cast_fleet(PILES, seed=seed, sessions_per_connector=2, charge_ms=(20_000, 90_000))
+        cast = cast_fleet(
+            PILES, seed=seed, sessions_per_connector=2, charge_ms=(20_000, 90_000), registers=self.registers
+        )
         cast = [dataclasses.replace(one, plan=dataclasses.replace(one.plan, reconnect_ms=1_000)) for one in cast]
         fleet = Fleet(cast, host="127.0.0.1", port=self.daemon.port, seed=seed, now_ms=self.clock.now_ms, speed=SPEED)
         running = asyncio.create_task(fleet.run())
@@ -53,6 +56,7 @@ class Siege:
                 await asyncio.to_thread(self.kill_and_restart, fleet)
         await running
         self.stories += fleet.oracle()
+        self.registers = fleet.registers
         assert fleet.report().records_unacknowledged == 0
 
     def kill_and_restart(self, fleet):

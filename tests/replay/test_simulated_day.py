@@ -31,18 +31,22 @@ class Day:
         self.daemon = Daemon(self.config, self.clock)
         self.seed = seed
         self.stories = []
+        self.registers = {}
         numbers = range(1, PILES + 1)
         list_accounts(directory, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
 
     def charge(self, faults, sessions=1):
         """A fleet under one fault profile, from its first car to its last record."""
         self.seed += 1
-        cast = cast_fleet(PILES, seed=self.seed, faults=faults, sessions_per_connector=sessions)
+        cast = cast_fleet(
+            PILES, seed=self.seed, faults=faults, sessions_per_connector=sessions, registers=self.registers
+        )
         fleet = Fleet(
             cast, host="127.0.0.1", port=self.daemon.port, seed=self.seed, now_ms=self.clock.now_ms, speed=SPEED
         )
         asyncio.run(asyncio.wait_for(fleet.run(), 60))
         self.stories += fleet.oracle()
+        self.registers = fleet.registers
         return fleet.report()
 
     def replayed(self):
