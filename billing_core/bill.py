@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from billing_core.adjust import Adjustment
 from billing_core.anomalies import Anomaly
 from billing_core.apportion import Segment
 from billing_core.civil import Zone, iso_local
@@ -17,7 +19,10 @@ STATUSES = ("normal", "repaired", "provisional", "review", "void")
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One revision. Units as everywhere; ``segments`` is ``None`` where no sample supports a split in time."""
+    """One revision. Units as everywhere; ``segments`` is ``None`` where no sample supports a split in time.
+
+    ``computation`` says how it was reached, for the steps of an explanation; it is no part of the bill itself.
+    """
 
     transaction_id: str
     order_no: str
@@ -52,6 +57,9 @@ class Bill:
     split_basis: str | None
     confidence_percent: int
     zone: Zone
+    adjustments: tuple[Adjustment, ...] = ()
+    has_occupancy: bool = False
+    computation: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         assert self.status in STATUSES
@@ -62,8 +70,13 @@ class Bill:
 
     @property
     def amount_fen(self) -> int:
-        """What is owed, fen."""
+        """The charging total, fen."""
         return self.total.amount_fen
+
+    @property
+    def payable_fen(self) -> int:
+        """What is owed: the charging total, less what the operator bears, and the occupancy fee."""
+        return self.total.amount_fen + sum(each.amount_fen for each in self.adjustments)
 
     def sums_hold(self) -> bool:
         """Fees add up to the amount; segments add up to the lines, rate by rate."""
@@ -114,6 +127,26 @@ class Bill:
             "explanation": {"en": list(self.explanation_en), "zh": list(self.explanation_zh)},
             "basis": {"energy": self.energy_basis, "time": self.time_basis, "split": self.split_basis},
             "confidence_percent": self.confidence_percent,
+            **self._beside(),
+        }
+
+    def _beside(self) -> dict[str, Any]:
+        """Lines beside the charging fees, only where there are any or the site charges for occupancy."""
+        if not self.adjustments and not self.has_occupancy:
+            return {}
+        return {
+            "adjustments": [self._adjustment(each) for each in self.adjustments],
+            "payable": format_fen(self.payable_fen),
+        }
+
+    def _adjustment(self, each: Adjustment) -> dict[str, Any]:
+        return {
+            "kind": each.kind,
+            "energy_kwh": format_e4(each.energy_e4kwh) if each.energy_e4kwh else None,
+            "amount": format_fen(each.amount_fen),
+            "minutes": each.minutes if each.kind == "occupancy" else None,
+            "from": self._at(each.from_ms),
+            "to": self._at(each.to_ms),
         }
 
     def _at(self, at_ms: int | None) -> str | None:

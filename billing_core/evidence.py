@@ -1,19 +1,24 @@
 """What is known of one transaction: immutable, each item with its source and moment.
 
-Moments are Unix ms UTC; ``None`` always means "not known", never zero.
+Moments are Unix ms UTC; ``None`` always means "not known", never zero. Energy is 0.1 Wh, money of piles 0.0001
+yuan, money of ours fen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 
 from billing_core.civil import Zone
+from billing_core.occupancy import OccupancyTerms
 from billing_core.tariff import TariffBook
+from billing_core.tolerances import Tolerances
 
 
 @dataclass(frozen=True, slots=True)
 class PileFacts:
-    """Master data of one connector."""
+    """Master data of one connector, as it was when the session began."""
 
     pile_id: str
     connector: int
@@ -22,6 +27,9 @@ class PileFacts:
     rated_w: int | None
     commissioned_ms: int | None
     register_decimals: int | None
+    price_decimals: int | None = None
+    model: str | None = None
+    firmware_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +45,33 @@ class Authorisation:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """Energy and money of one rate in a record; the price is energy + service price."""
+class Sample:
+    """One live state of the connector within the session; ``is_charging`` is False for a state of rest."""
 
-    price_e5: int
+    at_ms: int
+    energy_e4kwh: int
+    amount_e4yuan: int
+    voltage_dv: int
+    current_da: int
+    soc_percent: int
+    is_charging: bool
+    is_plugged: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class BmsEnd:
+    """What the battery side said at the end; its energy comes in steps of 0.1 kWh."""
+
+    at_ms: int
+    soc_percent: int
+    energy_e4kwh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Energy and money of one rate in a record; the price is energy + service price, ``None`` when not told."""
+
+    price_e5: int | None
     energy_e4kwh: int
     loss_energy_e4kwh: int
     amount_e4yuan: int
@@ -75,20 +106,75 @@ class Record:
     stop_text_zh: str
     content_hash: str
 
+    @property
+    def has_registers(self) -> bool:
+        """Registers that are both zero are common and mean that there are none."""
+        return bool(self.meter_start_e4kwh or self.meter_stop_e4kwh)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """The session that stood before this one on the connector's register.
+
+    Attributes:
+        meter_start_e4kwh, meter_stop_e4kwh: of its accepted record.
+        started_ms, stopped_ms: when it charged, as it was billed.
+        account: who charged, ``None`` when unknown.
+        was_unplugged: whether the cable was seen out since.
+    """
+
+    transaction_id: str
+    meter_start_e4kwh: int
+    meter_stop_e4kwh: int
+    started_ms: int
+    stopped_ms: int
+    account: str | None = None
+    was_unplugged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The bill that stands when a new revision is made.
+
+    Attributes:
+        posted_fen: what was posted by it and all before it; ``None`` when nothing was.
+        is_substitute: it rests on no record.
+        is_decided: a person made it.
+    """
+
+    posted_fen: int | None
+    is_substitute: bool
+    is_decided: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything known of one transaction when its bill is made.
 
     Attributes:
-        anchors: (moment, cumulative energy 0.1 Wh) of every charging sample.
-        ended_at_ms: when charging ended as the gateway saw it; a lower bound unless ``is_end_observed``.
-        idle_proof_at_ms: first proof behind the last sample that the connector no longer charges.
-        records: every different content received, in order of arrival; the first is the accepted one.
-        meter_stop_previous_e4kwh: where the register of this connector stood after the former record.
-        clock_offset_ms: pile clock minus gateway clock at a time sync within 24 h before the order.
+        start_accepted_at_ms: the pile's positive answer to a remote start.
         refusal_code: why the pile refused to start.
-        was_closed_unstarted: whether an earlier revision said that charging never began.
+        samples: every live state within the session, in order of arrival.
+        stream_serial: the other number that the samples carried, ``None`` when they carried this one.
+        sample_connector: the connector that the samples came from, when it is not the authorised one.
+        login_at_ms, next_start_at_ms: first login of the pile, first start of another transaction on the connector,
+            behind the last sample.
+        link_lost_at_ms: when the link was lost while it charged.
+        bms_end: the battery side's report of the end.
+        nominal_e4kwh: of the battery, by its own parameters.
+        vins: every VIN that the battery side told.
+        records: every different content received, in order of arrival.
+        previous: what stood before on the register.
+        meter_start_next_e4kwh: where the next record on this connector began, with no other in between.
+        clock_offset_ms: pile clock minus gateway clock at a time sync within 24 h before the order.
+        is_offline_card_known: a card that may start offline, by the site's list or the pile's own.
+        was_closed_early: the order was closed for want of a start, then charging samples came.
+        stop_ordered_at_ms, stop_accepted_at_ms: a remote stop, and the pile's positive answer.
+        is_serial_reused: this record bears a number that another session already used.
+        has_parallel, has_concurrent: another connector charges the same car, or for the same account.
+        unplugged_at_ms, claimed_leave_ms: when the cable was seen out; when somebody claims that it was.
+        former: the bill that this one would supersede.
+        is_final: the time for better evidence is over.
         at_ms: the moment the bill is made.
     """
 
@@ -100,22 +186,76 @@ class Evidence:
     opened_at_ms: int
     start_accepted_at_ms: int | None
     refusal_code: int | None
-    anchors: tuple[tuple[int, int], ...]
-    shown_amount_e4yuan: int | None
-    ended_at_ms: int | None
-    is_end_observed: bool
-    idle_proof_at_ms: int | None
+    samples: tuple[Sample, ...]
     records: tuple[Record, ...]
-    meter_stop_previous_e4kwh: int | None
-    clock_offset_ms: int | None
-    is_offline_card_known: bool
-    was_closed_unstarted: bool
     tariffs: TariffBook
     tariff_binding: str
     zone: Zone
     at_ms: int
+    tolerances: Tolerances = Tolerances()
+    stream_serial: str | None = None
+    sample_connector: int | None = None
+    login_at_ms: int | None = None
+    next_start_at_ms: int | None = None
+    link_lost_at_ms: int | None = None
+    bms_end: BmsEnd | None = None
+    nominal_e4kwh: int | None = None
+    vins: tuple[str, ...] = ()
+    previous: ChainLink | None = None
+    meter_start_next_e4kwh: int | None = None
+    clock_offset_ms: int | None = None
+    is_offline_card_known: bool = False
+    was_closed_early: bool = False
+    stop_ordered_at_ms: int | None = None
+    stop_accepted_at_ms: int | None = None
+    is_serial_reused: bool = False
+    has_parallel: bool = False
+    has_concurrent: bool = False
+    occupancy: OccupancyTerms | None = None
+    unplugged_at_ms: int | None = None
+    is_occupancy_over: bool = False
+    claimed_leave_ms: int | None = None
+    former: Former | None = None
+    is_final: bool = False
 
     @property
-    def record(self) -> Record | None:
-        """The accepted record."""
-        return self.records[0] if self.records else None
+    def charging(self) -> tuple[Sample, ...]:
+        """The charging samples, in order of arrival."""
+        return tuple(sample for sample in self.samples if sample.is_charging)
+
+    @property
+    def account(self) -> str | None:
+        """Who charged: the account, else the card, else the car; ``None`` when unknown."""
+        if self.authorisation is None:
+            return next((record.card_uid for record in self.records if record.card_uid), None)
+        return self.authorisation.account_id or self.authorisation.card_uid or self.authorisation.vin
+
+
+def fingerprints(evidence: Evidence) -> dict[str, object]:
+    """SHA-256 of what the bill rests on: each record's body, the samples, and everything else together."""
+    samples = [
+        [s.at_ms, s.energy_e4kwh, s.amount_e4yuan, s.voltage_dv, s.current_da, s.soc_percent, s.is_charging]
+        for s in evidence.samples
+    ]
+    rest = {
+        name: _plain(getattr(evidence, name))
+        for name in evidence.__slots__
+        if name not in ("samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final")
+    }
+    return {
+        "records": [record.content_hash for record in evidence.records],
+        "samples": _digest(samples),
+        "sample_count": len(samples),
+        "context": _digest(rest),
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, PileFacts | Authorisation | BmsEnd | ChainLink | OccupancyTerms):
+        return asdict(value)
+    return value
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,22 +1,38 @@
-"""What the evidence of one transaction says once it is put side by side: the ground that anomalies stand on."""
+"""What the evidence of one transaction says once it is put side by side: the ground that anomalies stand on.
+
+Source: docs/billing.md, derived values and reconstruction.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from billing_core.apportion import Segment, by_rate, segments_of
+from billing_core.apportion import Segment, by_rate, cumulative_e4kwh, segments_of
 from billing_core.evidence import Evidence, Record
+from billing_core.seen import Seen, see
+from billing_core.sources import (
+    Registers,
+    Source,
+    Window,
+    all_sources,
+    chain_of,
+    choose_record,
+    is_inside,
+    proves_zero,
+    record_sources,
+    registers_of,
+    scale_of,
+    scaled,
+)
 from billing_core.tariff import Rate, Tariff
+from billing_core.tolerances import register_half_width
 
-CLOCK_MS = 180_000
-DURATION_MS = 120_000
 RECORD_DUE_MS = 30_000
 RECORD_LOST_MS = 1_800_000
-EPOCH_2016_MS = 1_451_577_600_000  # 2016-01-01T00:00:00+08:00: no pile of this protocol is older
+EPOCH_2016_MS = 1_451_577_600_000  # 2016-01-01T00:00:00+08:00: no pile of these protocols is older
 SUM_E4KWH = 4
 LOSS_E4KWH = 2
-_COARSE_E4KWH = 100
-_FINE_E4KWH = 2
+_TAIL_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,83 +40,142 @@ class Findings:
     """Derived values, named as in docs/billing.md.
 
     Attributes:
-        tariff: bound to the session, ``None`` when none is known.
-        t_start_ms, t_end_ms: as the gateway saw them.
-        half_width_e4kwh: half of what the register's last digit hides.
-        least_e4kwh, most_e4kwh: energies that the samples admit; ``None`` where unbounded.
+        seen: what the gateway saw.
+        record: the accepted record, rescaled where ``scale`` says so; predicates look at this one.
+        scale: (times, over) by which the record was off, ``None`` when it was not.
+        half_e4kwh: half of what the register's last digit hides.
+        window: energies that the samples admit.
+        registers: the accepted record's.
+        sources: every source of energy, in order of rank.
         energy_e4kwh: the accepted energy; ``energy_basis`` says from where, ``energy_percent`` how sure.
-        sampled: segments computed from the samples, empty without any.
-        times_hold: whether the record's own times can be used.
+        must_choose: a person must choose between records; ``must_weigh``: between sources of energy.
+        tariff: bound to the session, ``None`` when none is known.
+        sampled: segments from the samples, closing to the accepted energy; empty without samples.
+        has_clock: whether the pile's clock can be trusted.
+        times_hold: both of the record's times decode and are plausible.
+        gross_fen, gross_lines: what the accepted energy costs without campaigns, and in how many lines.
     """
 
-    tariff: Tariff | None
-    t_start_ms: int | None
-    t_end_ms: int | None
-    half_width_e4kwh: int
-    least_e4kwh: int | None
-    most_e4kwh: int | None
+    seen: Seen
+    record: Record | None
+    scale: tuple[int, int] | None
+    half_e4kwh: int
+    window: Window | None
+    registers: Registers
+    sources: tuple[Source, ...]
     energy_e4kwh: int
     energy_basis: str
     energy_percent: int
+    must_choose: bool
+    must_weigh: bool
+    tariff: Tariff | None
     sampled: tuple[Segment, ...]
+    has_clock: bool
     times_hold: bool
     is_late: bool
+    gross_fen: int | None = None
+    gross_lines: int = 0
 
 
 def derive(evidence: Evidence) -> Findings:
     """Put the evidence side by side."""
-    record = evidence.record
-    anchors = evidence.anchors
-    t_start_ms = evidence.start_accepted_at_ms
-    if t_start_ms is None or (anchors and anchors[0][0] < t_start_ms):
-        t_start_ms = anchors[0][0] if anchors else t_start_ms
-    t_end_ms = evidence.ended_at_ms if anchors else None
-    half = half_width(evidence.pile.register_decimals)
-    least, most = _window(evidence, half)
-    energy, basis, percent = _accept_energy(evidence, half, least, most)
-    tariff = bound_tariff(evidence)
-    sampled = _sampled(evidence, tariff, t_start_ms, t_end_ms, energy)
+    half = register_half_width(evidence.pile.register_decimals)
+    seen = see(evidence, half)
+    window = seen.window(evidence.pile.rated_w, half)
+    record, must_choose = choose_record(evidence, window, half)
+    scale = scale_of(evidence, record, window, half) if record else None
+    if record is not None and scale is not None:
+        record = scaled(record, scale)
+    sources = all_sources(evidence, record, seen, window, half)
+    accepted, must_weigh = _accept(evidence, record, seen, window, half, sources, is_scaled=scale is not None)
+    tariff = bound_tariff(evidence, record)
     return Findings(
+        seen=seen,
+        record=record,
+        scale=scale,
+        half_e4kwh=half,
+        window=window,
+        registers=registers_of(evidence, record, window, half) if record else Registers(None),
+        sources=tuple(sources),
+        energy_e4kwh=accepted.energy_e4kwh,
+        energy_basis=accepted.name,
+        energy_percent=accepted.percent,
+        must_choose=must_choose,
+        must_weigh=must_weigh,
         tariff=tariff,
-        t_start_ms=t_start_ms,
-        t_end_ms=t_end_ms,
-        half_width_e4kwh=half,
-        least_e4kwh=least,
-        most_e4kwh=most,
-        energy_e4kwh=energy,
-        energy_basis=basis,
-        energy_percent=percent,
-        sampled=tuple(sampled),
+        sampled=tuple(sampled_segments(evidence, seen, tariff, accepted.energy_e4kwh)),
+        has_clock=has_trusted_clock(evidence, record, seen),
         times_hold=record is not None and are_times_plausible(evidence, record),
-        is_late=record is not None and is_late(evidence, record, t_end_ms),
+        is_late=record is not None and _is_late(evidence, record, seen),
     )
 
 
-def is_late(evidence: Evidence, record: Record, t_end_ms: int | None) -> bool:
-    """Whether the record came later than 30 s after the end; an offline record counts from its own end."""
-    end_ms = t_end_ms if t_end_ms is not None else record.ended_ms
+def _accept(
+    evidence: Evidence,
+    record: Record | None,
+    seen: Seen,
+    window: Window | None,
+    half: int,
+    sources: list[Source],
+    *,
+    is_scaled: bool,
+) -> tuple[Source, bool]:
+    """(the accepted source, whether a person must weigh it): the first that the samples admit."""
+    if proves_zero(evidence, record, seen, half):
+        return Source(0, "never_started", 0, 99), False
+    if record is not None and stands_still(record, seen, half):
+        return Source(0, "record_total", 0, 99), False
+    fitting = [source for source in sources if is_inside(source.energy_e4kwh, window)]
+    if not fitting:
+        return Source(9, "none", 0, 0), True
+    accepted = fitting[0]
+    chain = chain_of(evidence)
+    beyond_chain = accepted.rank == 1 and chain is not None and accepted.energy_e4kwh > chain + 2 * half
+    must_weigh = beyond_chain or (window is None and accepted.rank >= 4) or accepted.rank >= 8
+    if window is None and record is not None:
+        must_weigh = must_weigh or registers_of(evidence, record, window, half).is_placeholder
+    if record is not None and record.amount_e4yuan and accepted.energy_e4kwh <= half:
+        return Source(accepted.rank, accepted.name, 0, 99), must_weigh
+    if is_scaled and accepted.percent > 97:
+        accepted = Source(accepted.rank, accepted.name, accepted.energy_e4kwh, 97)
+    if seen.has_reset and not seen.is_stitched and accepted.name == "last_sample":
+        must_weigh = must_weigh or bool(record and record_sources(evidence, record, None, half))
+    return accepted, must_weigh
+
+
+def stands_still(record: Record, seen: Seen, half: int) -> bool:
+    """Whether nothing was drawn over a minute or more: record, samples and register all stand still."""
+    if record.energy_e4kwh > half or any(energy > half for _, energy in seen.anchors):
+        return False
+    if abs(record.meter_stop_e4kwh - record.meter_start_e4kwh) > half:
+        return False
+    told_ms = 0
+    if record.started_ms is not None and record.ended_ms is not None:
+        told_ms = record.ended_ms - record.started_ms
+    return max(told_ms, seen.duration_ms or 0) >= 60_000
+
+
+def _is_late(evidence: Evidence, record: Record, seen: Seen) -> bool:
+    """Whether the record came later than 30 s after the end; without samples its own end counts."""
+    end_ms = seen.t_end_ms if seen.t_end_ms is not None else record.ended_ms
     return end_ms is not None and record.rx_ms - end_ms > RECORD_DUE_MS
 
 
-def half_width(register_decimals: int | None) -> int:
-    """What the register's last digit hides, 0.1 Wh: 0.01 kWh for two decimals or unknown, 0.0002 for four."""
-    if register_decimals is None or register_decimals <= 2:
-        return _COARSE_E4KWH
-    return 10 if register_decimals == 3 else _FINE_E4KWH
-
-
-def bound_tariff(evidence: Evidence) -> Tariff | None:
-    """The tariff in force at the start: of the authorisation, else of the first sign of the session."""
-    record = evidence.record
+def bound_tariff(evidence: Evidence, record: Record | None) -> Tariff | None:
+    """The tariff in force at the authorisation, else at the first sign of the session."""
+    charging = evidence.charging
     if evidence.authorisation is not None:
         at_ms = evidence.authorisation.at_ms
-    elif evidence.anchors:
-        at_ms = evidence.anchors[0][0]
     elif record is not None and record.started_ms is not None and are_times_plausible(evidence, record):
-        at_ms = record.started_ms
+        at_ms = min(record.started_ms, charging[0].at_ms) if charging else record.started_ms
+    elif charging:
+        at_ms = charging[0].at_ms
     else:
         at_ms = evidence.opened_at_ms
     return evidence.tariffs.in_force(pile_id=evidence.pile.pile_id, station=evidence.pile.station, at_ms=at_ms)
+
+
+# -- the pile's clock -----------------------------------------------------------------------------------
 
 
 def are_times_plausible(evidence: Evidence, record: Record) -> bool:
@@ -111,7 +186,7 @@ def are_times_plausible(evidence: Evidence, record: Record) -> bool:
     return not (
         is_before_life(evidence, start_ms)
         or is_before_life(evidence, end_ms)
-        or max(start_ms, end_ms) > record.rx_ms + CLOCK_MS
+        or max(start_ms, end_ms) > record.rx_ms + evidence.tolerances.clock_ms
     )
 
 
@@ -121,71 +196,91 @@ def is_before_life(evidence: Evidence, at_ms: int) -> bool:
     return at_ms < EPOCH_2016_MS or (commissioned_ms is not None and at_ms < commissioned_ms)
 
 
-def has_registers(record: Record) -> bool:
-    """All-zero registers are common and mean that there are none, unless nothing was charged."""
-    return bool(record.meter_start_e4kwh or record.meter_stop_e4kwh)
+def agrees_at_both_ends(evidence: Evidence, record: Record, seen: Seen) -> bool:
+    """Whether the record's times and the gateway's are within the tolerance of a clock."""
+    start_ms, end_ms, tolerance_ms = seen.t_start_ms, seen.t_end_ms, evidence.tolerances.clock_ms
+    if record.started_ms is None or record.ended_ms is None or start_ms is None or end_ms is None:
+        return False
+    return abs(record.ended_ms - end_ms) <= tolerance_ms and abs(record.started_ms - start_ms) <= tolerance_ms
 
 
-def register_difference(record: Record) -> int | None:
-    """Stop minus start register, 0.1 Wh; ``None`` without registers."""
-    return record.meter_stop_e4kwh - record.meter_start_e4kwh if has_registers(record) else None
+def has_synced_clock(evidence: Evidence) -> bool:
+    """Whether a time sync within the day before the order found the clock right."""
+    offset_ms = evidence.clock_offset_ms
+    return offset_ms is not None and abs(offset_ms) <= evidence.tolerances.clock_ms
 
 
-def _window(evidence: Evidence, half: int) -> tuple[int | None, int | None]:
-    """Energies that the samples admit: at least the last one, at most rated power until the proof of idleness."""
-    if not evidence.anchors:
-        return None, None
-    last_ms, last_e4kwh = evidence.anchors[-1]
-    if evidence.pile.rated_w is None:
-        return last_e4kwh - half, None
-    idle_ms = evidence.idle_proof_at_ms or evidence.at_ms
-    more_e4kwh = evidence.pile.rated_w * max(idle_ms - last_ms, 0) // 360_000  # W × ms → 0.1 Wh
-    return last_e4kwh - half, last_e4kwh + more_e4kwh + half
+def has_trusted_clock(evidence: Evidence, record: Record | None, seen: Seen) -> bool:
+    """Whether its times agree with the gateway's, or a time sync vouches for times that are not off by themselves."""
+    if record is None:
+        return has_synced_clock(evidence)
+    if not are_times_plausible(evidence, record):
+        return False
+    if agrees_at_both_ends(evidence, record, seen):
+        return True
+    return has_synced_clock(evidence) and not _is_skewed(evidence, record, seen)
 
 
-def _is_inside(value: int, least: int | None, most: int | None) -> bool:
-    return (least is None or value >= least) and (most is None or value <= most)
+def _is_skewed(evidence: Evidence, record: Record, seen: Seen) -> bool:
+    """Whether the start, which the gateway saw, is off although a sync found the clock right."""
+    if not seen.anchors or seen.t_start_ms is None:
+        return False
+    assert record.started_ms is not None
+    return abs(record.started_ms - seen.t_start_ms) > evidence.tolerances.clock_ms
 
 
-def _accept_energy(evidence: Evidence, half: int, least: int | None, most: int | None) -> tuple[int, str, int]:
-    """(accepted energy, its source, certainty in percent): the first source that the samples admit."""
-    record = evidence.record
-    sources: list[tuple[int, str, int]] = []
-    if record is not None:
-        difference = register_difference(record)
-        is_pair = difference is not None and abs(difference - record.energy_e4kwh) <= half
-        previous = evidence.meter_stop_previous_e4kwh
-        if is_pair and previous is not None and abs(record.meter_start_e4kwh - previous) <= half:
-            sources.append((difference or 0, "register_pair", 99))
-        elif is_pair:
-            sources.append((record.energy_e4kwh, "record_total", 97))
-        else:
-            sources.append((record.energy_e4kwh, "record_alone", 90))
-    for value, basis, percent in sources:
-        if value >= 0 and _is_inside(value, least, most):
-            return value, basis, 99 if value == 0 and basis != "record_alone" else percent
-    if evidence.anchors:
-        return evidence.anchors[-1][1], "last_sample", 90
-    return 0, "never_started", 99 if record is None else 90
+# -- energy over time -----------------------------------------------------------------------------------
 
 
-def _sampled(
-    evidence: Evidence, tariff: Tariff | None, t_start_ms: int | None, t_end_ms: int | None, energy: int
-) -> list[Segment]:
-    """Segments from the samples, the last closing to the accepted energy."""
-    if tariff is None or not evidence.anchors or t_start_ms is None:
+def timeline_of(seen: Seen, energy_e4kwh: int) -> list[tuple[int, int]]:
+    """The anchors of rule E-4: the start at zero, every sample, and the end at the accepted energy."""
+    if not seen.anchors or seen.t_start_ms is None:
         return []
-    timeline = [(t_start_ms, 0)]
-    for at_ms, energy_e4kwh in evidence.anchors:
+    timeline = [(min(seen.t_start_ms, seen.anchors[0][0] - 1), 0)]
+    for at_ms, energy in seen.anchors:
         if at_ms > timeline[-1][0]:
-            timeline.append((at_ms, energy_e4kwh))
+            timeline.append((at_ms, max(energy, timeline[-1][1])))
         elif len(timeline) > 1:
-            timeline[-1] = (at_ms, energy_e4kwh)
-    if t_end_ms is not None and t_end_ms > timeline[-1][0]:
-        timeline.append((t_end_ms, energy))
+            timeline[-1] = (at_ms, max(energy, timeline[-1][1]))
+    assert seen.t_end_ms is not None
+    if seen.t_end_ms > timeline[-1][0]:
+        timeline.append((seen.t_end_ms, energy_e4kwh))
     if len(timeline) < 2:
-        timeline.append((timeline[0][0] + 1, energy))
-    return segments_along(evidence, tariff, timeline)
+        timeline.append((timeline[0][0] + 1, energy_e4kwh))
+    return timeline
+
+
+def sampled_segments(evidence: Evidence, seen: Seen, tariff: Tariff | None, energy_e4kwh: int) -> list[Segment]:
+    """Segments from the samples; the last closes to the accepted energy, an unseen tail costs the least."""
+    timeline = timeline_of(seen, energy_e4kwh)
+    if tariff is None or not timeline:
+        return []
+    laid = segments_along(evidence, tariff, timeline)
+    short = energy_e4kwh - sum(segment.energy_e4kwh for segment in laid)
+    if short > 0:
+        return _with_tail(evidence, tariff, laid, short, timeline[-1][0])
+    return _lowered(laid, -short)
+
+
+def _with_tail(evidence: Evidence, tariff: Tariff, laid: list[Segment], short: int, last_ms: int) -> list[Segment]:
+    """Energy behind the last sample whose hour nobody saw: the cheapest rate that the next 30 s touch."""
+    touched = segments_along(evidence, tariff, [(last_ms, 0), (last_ms + _TAIL_MS + 1, 0)])
+    cheapest = min(touched, key=lambda each: sum(each.tariff.prices_e5[each.rate]))
+    if laid[-1].key() == cheapest.key():
+        return [*laid[:-1], laid[-1].with_energy(laid[-1].energy_e4kwh + short)]
+    return [*laid, cheapest.with_energy(short)]
+
+
+def _lowered(laid: list[Segment], over: int) -> list[Segment]:
+    """Take what is too much from the end, no segment below zero."""
+    lowered = list(laid)
+    for index in range(len(lowered) - 1, -1, -1):
+        taken = min(over, max(lowered[index].energy_e4kwh, 0))
+        if lowered[index].energy_e4kwh < 0:
+            taken = lowered[index].energy_e4kwh  # gives back: it ran below zero
+        lowered[index] = lowered[index].with_energy(lowered[index].energy_e4kwh - taken)
+        over -= taken
+    return lowered
 
 
 def segments_along(evidence: Evidence, tariff: Tariff, timeline: list[tuple[int, int]]) -> list[Segment]:
@@ -201,6 +296,12 @@ def segments_along(evidence: Evidence, tariff: Tariff, timeline: list[tuple[int,
     )
 
 
+def energy_until(seen: Seen, energy_e4kwh: int, at_ms: int) -> int:
+    """Cumulative energy at a moment, by the timeline."""
+    timeline = timeline_of(seen, energy_e4kwh)
+    return min(cumulative_e4kwh(timeline, at_ms), energy_e4kwh) if timeline else energy_e4kwh
+
+
 def sampled_by_rate(findings: Findings) -> dict[Rate, int]:
     """Energy per rate by the samples."""
     return by_rate(findings.sampled)
@@ -209,3 +310,8 @@ def sampled_by_rate(findings: Findings) -> dict[Rate, int]:
 def filled_losses(record: Record) -> bool:
     """Whether the pile fills the loss-adjusted energies at all; many leave them zero."""
     return any(tier.loss_energy_e4kwh for tier in record.tiers)
+
+
+def stop_limit_ms(evidence: Evidence) -> int | None:
+    """Until when energy is the customer's after a remote stop that the pile accepted."""
+    return None if evidence.stop_accepted_at_ms is None else evidence.stop_accepted_at_ms + 60_000

@@ -1,7 +1,7 @@
 """One charging session: a state from the table, integer accumulators, deadlines.
 
-Moments are Unix ms and come as arguments; -1 stands for "never" inside. The anchors are the charging samples,
-(moment, cumulative energy), from which energy is split over time.
+Moments are Unix ms and come as arguments; -1 stands for "never" inside. Live states are rows of integers: moment,
+cumulative energy, amount, voltage, current, state of charge, and a word of flags.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
@@ -13,8 +13,14 @@ from billing_core.transitions import TRANSITIONS, SessionEvent, State
 
 cdef enum:
     STATES = 5
-    EVENTS = 12
+    EVENTS = 13
     NEVER = -1
+    ROW = 7
+    IS_CHARGING = 1
+    PLUG_SHIFT = 1  # two bits: 0 unknown, 1 out, 2 in
+    RESTS_KEPT = 3  # states of rest in a row; further ones only when the plug changes
+
+Row = tuple  # of one live state, as ``rows`` gives it
 
 cdef int _NEXT[STATES][EVENTS]
 
@@ -50,18 +56,18 @@ cdef class ChargingSession:
     cdef readonly object timers
     cdef int _state
     cdef int64_t _opened_ms, _accepted_ms, _not_started_ms, _ended_ms, _proof_ms, _overdue_told_ms
-    cdef bint _is_end_observed
+    cdef int64_t _first_ms, _last_ms, _rest_ms, _login_ms
+    cdef bint _is_end_observed, _has_record, _is_stuck
     cdef int64_t _energy_e4kwh, _amount_e4yuan
-    cdef int64_t* _anchors  # pairs
-    cdef Py_ssize_t _count, _room
+    cdef int64_t* _rows
+    cdef Py_ssize_t _count, _charging, _rests, _room
 
     def __cinit__(self):
-        self._anchors = NULL
-        self._count = 0
-        self._room = 0
+        self._rows = NULL
+        self._count = self._charging = self._rests = self._room = 0
 
     def __dealloc__(self):
-        PyMem_Free(self._anchors)
+        PyMem_Free(self._rows)
 
     def __init__(self, str transaction_id not None, str pile_id not None, int connector, int64_t opened_at_ms, timers):
         assert isinstance(timers, Timers)
@@ -72,8 +78,8 @@ cdef class ChargingSession:
         self._state = State.OPENED
         self._opened_ms = opened_at_ms
         self._accepted_ms = self._not_started_ms = self._ended_ms = self._proof_ms = NEVER
-        self._overdue_told_ms = NEVER
-        self._is_end_observed = False
+        self._overdue_told_ms = self._first_ms = self._last_ms = self._rest_ms = self._login_ms = NEVER
+        self._is_end_observed = self._has_record = self._is_stuck = False
         self._energy_e4kwh = self._amount_e4yuan = 0
 
     # -- looking --------------------------------------------------------------------------------------
@@ -96,12 +102,17 @@ cdef class ChargingSession:
     @property
     def first_sample_at_ms(self):
         """The first charging sample, or ``None``."""
-        return self._anchors[0] if self._count else None
+        return _moment(self._first_ms)
 
     @property
     def last_sample_at_ms(self):
         """The newest charging sample, or ``None``."""
-        return self._anchors[2 * (self._count - 1)] if self._count else None
+        return _moment(self._last_ms)
+
+    @property
+    def login_at_ms(self):
+        """The first login of the pile behind the last sample, or ``None``."""
+        return _moment(self._login_ms)
 
     @property
     def ended_at_ms(self):
@@ -131,11 +142,24 @@ cdef class ChargingSession:
     @property
     def sample_count(self):
         """Charging samples taken."""
-        return self._count
+        return self._charging
 
-    def anchors(self):
-        """(moment, cumulative energy) of every charging sample, in order of arrival."""
-        return [(self._anchors[2 * i], self._anchors[2 * i + 1]) for i in range(self._count)]
+    def rows(self):
+        """Every live state kept, in order of arrival.
+
+        Each is (moment, energy 0.1 Wh, amount 0.0001 yuan, 0.1 V, 0.1 A, percent, is charging, is plugged or None).
+        """
+        cdef Py_ssize_t i
+        cdef int64_t* row
+        found = []
+        for i in range(self._count):
+            row = self._rows + ROW * i
+            plug = (row[6] >> PLUG_SHIFT) & 3
+            found.append((
+                row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6] & IS_CHARGING),
+                None if plug == 0 else plug == 2,
+            ))
+        return found
 
     # -- moving ---------------------------------------------------------------------------------------
 
@@ -158,6 +182,8 @@ cdef class ChargingSession:
         elif event in (SessionEvent.START_REFUSED, SessionEvent.START_DEADLINE_PASSED):
             if self._not_started_ms == NEVER and self._state == State.NOT_STARTED:
                 self._not_started_ms = at_ms
+        elif event == SessionEvent.RECORD_RECEIVED:
+            self._has_record = True
         if self._state == State.OPENED:
             self._not_started_ms = NEVER
 
@@ -169,30 +195,85 @@ cdef class ChargingSession:
         int64_t voltage_dv,
         int64_t current_da,
         int64_t soc_percent,
+        plugged=None,
     ):
-        """Feed one charging sample; a session that seemed over charges on."""
+        """Feed one charging sample; a session that seemed over charges on, and so does one billed without a record."""
         cdef int charging = State.CHARGING
-        self._move(SessionEvent.SAMPLE_TAKEN if self._state == charging else SessionEvent.CHARGING_BEGAN)
+        cdef int billed = State.BILLED
         if self._state == charging:
-            self._ended_ms = self._proof_ms = self._overdue_told_ms = NEVER
-            self._is_end_observed = False
-        self._push(at_ms, energy_e4kwh)
+            self._move(SessionEvent.SAMPLE_TAKEN)
+        elif self._state == billed and not self._has_record:
+            self._move(SessionEvent.CHARGING_RESUMED)
+        else:
+            self._move(SessionEvent.CHARGING_BEGAN)
+        if self._state != charging:
+            return
+        self._ended_ms = self._proof_ms = self._overdue_told_ms = self._rest_ms = self._login_ms = NEVER
+        self._is_end_observed = self._is_stuck = False
+        self._rests = 0
+        self._push(
+            at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, IS_CHARGING | _plug(plugged)
+        )
         self._energy_e4kwh = energy_e4kwh
         self._amount_e4yuan = amount_e4yuan
 
-    cdef int _push(self, int64_t at_ms, int64_t energy_e4kwh) except -1:
+    def take_rest(
+        self,
+        int64_t at_ms,
+        int64_t energy_e4kwh,
+        int64_t amount_e4yuan,
+        int64_t voltage_dv,
+        int64_t current_da,
+        int64_t soc_percent,
+        plugged=None,
+    ):
+        """Feed a state in which nothing charges. It ends the session only when it lasts; returns whether it was kept."""
+        cdef int charging = State.CHARGING
+        cdef int ended = State.ENDED
+        cdef int64_t flags = _plug(plugged)
+        if self._charging == 0 or (self._state != charging and self._state != ended):
+            return False
+        if self._state == charging and self._rest_ms == NEVER:
+            self._rest_ms = at_ms
+        if self._rests >= RESTS_KEPT and self._rows[ROW * (self._count - 1) + 6] == flags:
+            return False
+        self._rests += 1
+        self._push(at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, flags)
+        return True
+
+    cdef int _push(
+        self, int64_t at_ms, int64_t energy_e4kwh, int64_t amount_e4yuan, int64_t voltage_dv, int64_t current_da,
+        int64_t soc_percent, int64_t flags,
+    ) except -1:
         cdef int64_t* grown
+        cdef int64_t* row
         if self._count == self._room:
             room = 16 if self._room == 0 else 2 * self._room
-            grown = <int64_t*>PyMem_Realloc(self._anchors, <size_t>room * 2 * sizeof(int64_t))
+            grown = <int64_t*>PyMem_Realloc(self._rows, <size_t>room * ROW * sizeof(int64_t))
             if grown == NULL:
                 raise MemoryError
-            self._anchors = grown
+            self._rows = grown
             self._room = room
-        self._anchors[2 * self._count] = at_ms
-        self._anchors[2 * self._count + 1] = energy_e4kwh
+        row = self._rows + ROW * self._count
+        row[0] = at_ms
+        row[1] = energy_e4kwh
+        row[2] = amount_e4yuan
+        row[3] = voltage_dv
+        row[4] = current_da
+        row[5] = soc_percent
+        row[6] = flags
         self._count += 1
+        if flags & IS_CHARGING:
+            self._charging += 1
+            self._last_ms = at_ms
+            if self._first_ms == NEVER:
+                self._first_ms = at_ms
         return 0
+
+    def log_in(self, int64_t at_ms):
+        """The pile logged in while this session had not ended: what it kept may come soon."""
+        if self._last_ms != NEVER and self._login_ms == NEVER and at_ms > self._last_ms:
+            self._login_ms = at_ms
 
     def end(self, int64_t at_ms, bint is_observed, int64_t proof_at_ms):
         """Charging is over.
@@ -208,27 +289,46 @@ cdef class ChargingSession:
             self._ended_ms = at_ms
             self._is_end_observed = is_observed
             self._proof_ms = proof_at_ms
+            self._rest_ms = NEVER
 
     # -- deadlines ------------------------------------------------------------------------------------
 
-    cdef int64_t _due(self, int* event):
+    cdef int64_t _lost_at(self) except? -2:
+        """When the record counts as lost: half an hour after the end, not before a login had its time."""
+        cdef int64_t end_ms = self._ended_ms if self._ended_ms != NEVER else self._last_ms
+        cdef int64_t due_ms = end_ms + <int64_t>self.timers.record_lost_ms
+        if self._login_ms != NEVER and not self._is_end_observed:
+            due_ms = max(due_ms, self._login_ms + <int64_t>self.timers.power_cut_ms)
+        return due_ms
+
+    cdef int64_t _due(self, int* event) except? -2:
         """The next deadline and what it means; NEVER when there is none."""
+        cdef int64_t due_ms
+        cdef int64_t other_ms
         if self._state == State.OPENED:
             event[0] = SessionEvent.START_DEADLINE_PASSED
             return self._opened_ms + <int64_t>self.timers.start_deadline_ms
-        if self._state == State.CHARGING:
-            event[0] = SessionEvent.SILENCE_PASSED
-            return self._anchors[2 * (self._count - 1)] + <int64_t>self.timers.silence_ms
         if self._state == State.NOT_STARTED:
             event[0] = SessionEvent.RECORD_LOST
             return self._not_started_ms + <int64_t>self.timers.record_due_ms
-        if self._state == State.ENDED:
-            if self._overdue_told_ms == NEVER:
+        if self._state == State.BILLED:
+            event[0] = SessionEvent.SILENCE_PASSED
+            if self._has_record or self._is_stuck or self._last_ms == NEVER or self._proof_ms != NEVER:
+                return NEVER
+            return self._last_ms + <int64_t>self.timers.silence_ms
+        event[0] = SessionEvent.RECORD_LOST
+        due_ms = self._lost_at()
+        if self._state == State.CHARGING and self._rest_ms != NEVER:
+            other_ms = self._rest_ms + <int64_t>self.timers.rest_ms
+            if other_ms <= due_ms:
+                event[0] = SessionEvent.CHARGING_ENDED
+                return other_ms
+        if self._state == State.ENDED and self._overdue_told_ms == NEVER:
+            other_ms = self._proof_ms + <int64_t>self.timers.record_due_ms
+            if other_ms <= due_ms:
                 event[0] = SessionEvent.RECORD_OVERDUE
-                return self._proof_ms + <int64_t>self.timers.record_due_ms
-            event[0] = SessionEvent.RECORD_LOST
-            return self._proof_ms + <int64_t>self.timers.record_lost_ms
-        return NEVER
+                return other_ms
+        return due_ms
 
     @property
     def timer_at_ms(self):
@@ -245,20 +345,30 @@ cdef class ChargingSession:
             due_ms = self._due(&event)
             if due_ms == NEVER or due_ms > at_ms:
                 return fired
-            if event == SessionEvent.SILENCE_PASSED:
-                self._move(event)
-                self._ended_ms = self._anchors[2 * (self._count - 1)]
-                self._proof_ms = due_ms
-            else:
-                self.apply(SessionEvent(event), due_ms)
-                if event == SessionEvent.RECORD_OVERDUE:
-                    self._overdue_told_ms = due_ms
+            self._fire(event, due_ms)
             fired.append((SessionEvent(event), due_ms))
+
+    cdef int _fire(self, int event, int64_t due_ms) except -1:
+        cdef int64_t rest_ms = self._rest_ms
+        if event == SessionEvent.CHARGING_ENDED:
+            if rest_ms - self._last_ms <= <int64_t>self.timers.live_ms:
+                self.end(rest_ms, True, rest_ms)
+            else:
+                self.end(self._last_ms, False, rest_ms)
+            return 0
+        self.apply(SessionEvent(event), due_ms)
+        if event == SessionEvent.RECORD_OVERDUE:
+            self._overdue_told_ms = due_ms
+        elif event == SessionEvent.SILENCE_PASSED:
+            self._is_stuck = True
+        elif event == SessionEvent.RECORD_LOST and self._ended_ms == NEVER and self._last_ms != NEVER:
+            self._ended_ms = self._last_ms
+        return 0
 
     # -- freezing -------------------------------------------------------------------------------------
 
     def freeze(self):
-        """Everything but the anchors, as plain values."""
+        """Everything but the live states, as plain values."""
         return {
             "transaction_id": self.transaction_id,
             "pile_id": self.pile_id,
@@ -270,20 +380,19 @@ cdef class ChargingSession:
             "ended_ms": self._ended_ms,
             "proof_ms": self._proof_ms,
             "overdue_told_ms": self._overdue_told_ms,
+            "rest_ms": self._rest_ms,
+            "login_ms": self._login_ms,
             "is_end_observed": bool(self._is_end_observed),
+            "has_record": bool(self._has_record),
+            "is_stuck": bool(self._is_stuck),
             "energy_e4kwh": self._energy_e4kwh,
             "amount_e4yuan": self._amount_e4yuan,
-            "timers": [
-                self.timers.start_deadline_ms,
-                self.timers.record_due_ms,
-                self.timers.record_lost_ms,
-                self.timers.silence_ms,
-            ],
+            "timers": [getattr(self.timers, name) for name in self.timers.__slots__],
         }
 
     @classmethod
-    def thaw(cls, frozen, anchors):
-        """The session that ``freeze`` froze, with its anchors."""
+    def thaw(cls, frozen, rows):
+        """The session that ``freeze`` froze, with its live states as ``rows`` gave them."""
         cdef ChargingSession session = cls(
             frozen["transaction_id"], frozen["pile_id"], frozen["connector"], frozen["opened_ms"],
             Timers(*frozen["timers"]),
@@ -295,12 +404,24 @@ cdef class ChargingSession:
         session._ended_ms = frozen["ended_ms"]
         session._proof_ms = frozen["proof_ms"]
         session._overdue_told_ms = frozen["overdue_told_ms"]
+        session._rest_ms = frozen["rest_ms"]
+        session._login_ms = frozen["login_ms"]
         session._is_end_observed = frozen["is_end_observed"]
+        session._has_record = frozen["has_record"]
+        session._is_stuck = frozen["is_stuck"]
         session._energy_e4kwh = frozen["energy_e4kwh"]
         session._amount_e4yuan = frozen["amount_e4yuan"]
-        for at_ms, energy_e4kwh in anchors:
-            session._push(at_ms, energy_e4kwh)
+        for at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, is_charging, plugged in rows:
+            session._push(
+                at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent,
+                (IS_CHARGING if is_charging else 0) | _plug(plugged),
+            )
+            session._rests = 0 if is_charging else session._rests + 1
         return session
+
+
+cdef int64_t _plug(plugged) except -1:
+    return 0 if plugged is None else (2 if plugged else 1) << PLUG_SHIFT
 
 
 cdef object _moment(int64_t at_ms):

@@ -34,6 +34,7 @@ class SessionEvent(IntEnum):
     RECORD_RECEIVED = 9
     LINK_LOST = 10
     LINK_RESTORED = 11
+    CHARGING_RESUMED = 12
 
 
 _S, _E = State, SessionEvent
@@ -52,7 +53,7 @@ TRANSITIONS: tuple[tuple[State, SessionEvent, State, str], ...] = (
     (_S.CHARGING, _E.LINK_LOST, _S.CHARGING, "the pile charges on by itself"),
     (_S.CHARGING, _E.LINK_RESTORED, _S.CHARGING, "the pile is back"),
     (_S.CHARGING, _E.CHARGING_ENDED, _S.ENDED, "battery side, a sample that does not charge, or the next session"),
-    (_S.CHARGING, _E.SILENCE_PASSED, _S.ENDED, "nothing heard of it for 12 h"),
+    (_S.CHARGING, _E.RECORD_LOST, _S.BILLED, "silent for 30 min: a substitute bill over what was seen"),
     (_S.CHARGING, _E.RECORD_RECEIVED, _S.BILLED, "the record is the end"),
     (_S.NOT_STARTED, _E.START_ACCEPTED, _S.OPENED, "plugged in late: a second, positive answer"),
     (_S.NOT_STARTED, _E.CHARGING_BEGAN, _S.CHARGING, "it charges after all"),
@@ -68,8 +69,10 @@ TRANSITIONS: tuple[tuple[State, SessionEvent, State, str], ...] = (
     (_S.ENDED, _E.LINK_RESTORED, _S.ENDED, "the record may come now"),
     (_S.ENDED, _E.RECORD_OVERDUE, _S.ENDED, "no record within 30 s"),
     (_S.ENDED, _E.RECORD_RECEIVED, _S.BILLED, "the usual way"),
-    (_S.ENDED, _E.RECORD_LOST, _S.BILLED, "no record within 30 min: a bill under review"),
+    (_S.ENDED, _E.RECORD_LOST, _S.BILLED, "no record within 30 min: a substitute bill"),
     (_S.BILLED, _E.RECORD_RECEIVED, _S.BILLED, "re-sent, late or contradicting"),
+    (_S.BILLED, _E.CHARGING_RESUMED, _S.CHARGING, "it charges on behind a bill that rests on no record"),
+    (_S.BILLED, _E.SILENCE_PASSED, _S.BILLED, "silent for 12 h: the order is closed as stuck"),
     (_S.BILLED, _E.CHARGING_BEGAN, _S.BILLED, "evidence only"),
     (_S.BILLED, _E.SAMPLE_TAKEN, _S.BILLED, "evidence only"),
     (_S.BILLED, _E.CHARGING_ENDED, _S.BILLED, "evidence only"),

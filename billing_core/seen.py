@@ -1,0 +1,201 @@
+"""What the gateway itself saw of a session: its ends, its energy over time, and the energies that this admits.
+
+Source: docs/billing.md, derived values.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from billing_core.evidence import Evidence, Record, Sample
+from billing_core.fixed import share_half_up
+
+FROZEN_SAMPLES = 5
+_FROZEN_CENTIWATT = 20_000  # 0.2 kW; 0.1 V × 0.1 A = 0.01 W
+_CENTIWATT_MS = 36_000_000  # 0.01 W × ms in one unit of 0.1 Wh
+_WATT_MS = 360_000  # W × ms in one unit of 0.1 Wh
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Derived from samples and proofs alone.
+
+    Attributes:
+        t_start_ms: the positive start answer, else the first sample; ``None`` without either.
+        t_end_ms: when charging ended, ``None`` without samples; a lower bound unless ``is_end_observed``.
+        t_idle_ms: the first proof behind the last sample that nothing charges; the present when there is none.
+        anchors: (moment, cumulative energy) of the charging samples, stitched over a counter that restarted.
+        has_reset: whether the counter ran back.
+        is_stitched: whether the register bears out the stitching.
+        frozen_from: index of the first sample of a run that stood still at the end while power flowed, or ``None``.
+        has_frozen: whether any such run was seen.
+        integral_e4kwh: voltage × current over time between the first and the last sample.
+    """
+
+    t_start_ms: int | None
+    t_end_ms: int | None
+    is_end_observed: bool
+    t_idle_ms: int | None
+    anchors: tuple[tuple[int, int], ...]
+    has_reset: bool
+    is_stitched: bool
+    frozen_from: int | None
+    has_frozen: bool
+    integral_e4kwh: int
+
+    @property
+    def last_ms(self) -> int | None:
+        """The last charging sample's moment."""
+        return self.anchors[-1][0] if self.anchors else None
+
+    @property
+    def last_e4kwh(self) -> int:
+        """The last charging sample's energy; 0 without samples."""
+        return self.anchors[-1][1] if self.anchors else 0
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From start to end, ``None`` without samples."""
+        if self.t_start_ms is None or self.t_end_ms is None:
+            return None
+        return self.t_end_ms - self.t_start_ms
+
+    def window(self, rated_w: int | None, half_e4kwh: int) -> tuple[int, int | None] | None:
+        """(least, most) energy that the samples admit; ``None`` without samples, no upper bound without rated power."""
+        if not self.anchors:
+            return None
+        at_ms, energy_e4kwh = self.anchors[-1 if self.frozen_from is None else self.frozen_from]
+        if rated_w is None:
+            return energy_e4kwh - half_e4kwh, None
+        assert self.t_idle_ms is not None
+        more_e4kwh = rated_w * max(self.t_idle_ms - at_ms, 0) // _WATT_MS
+        return energy_e4kwh - half_e4kwh, energy_e4kwh + more_e4kwh + half_e4kwh
+
+
+def see(evidence: Evidence, half_e4kwh: int) -> Seen:
+    """Put samples and proofs in order."""
+    charging = evidence.charging
+    last_ms = charging[-1].at_ms if charging else None
+    t_start_ms = _start(evidence, charging)
+    t_end_ms, is_observed = _end(evidence, last_ms)
+    t_idle_ms = None if last_ms is None else _idle(evidence, last_ms)
+    raw = [(sample.at_ms, sample.energy_e4kwh) for sample in charging]
+    stitched, has_reset = _stitch(raw, half_e4kwh)
+    is_stitched = has_reset and _register_agrees(evidence, stitched[-1], t_idle_ms, half_e4kwh)
+    frozen_from, has_frozen = _frozen(charging)
+    return Seen(
+        t_start_ms=t_start_ms,
+        t_end_ms=t_end_ms,
+        is_end_observed=is_observed,
+        t_idle_ms=t_idle_ms,
+        anchors=tuple(stitched if is_stitched else raw),
+        has_reset=has_reset,
+        is_stitched=is_stitched,
+        frozen_from=frozen_from,
+        has_frozen=has_frozen,
+        integral_e4kwh=_integral(charging),
+    )
+
+
+def _start(evidence: Evidence, charging: tuple[Sample, ...]) -> int | None:
+    """The first positive answer, else the first sample."""
+    if evidence.start_accepted_at_ms is not None:
+        return evidence.start_accepted_at_ms
+    return charging[0].at_ms if charging else None
+
+
+def _proofs(evidence: Evidence, last_ms: int) -> list[int]:
+    """Moments behind the last sample at which the session itself was seen to be over."""
+    moments = [sample.at_ms for sample in evidence.samples if not sample.is_charging]
+    if evidence.bms_end is not None:
+        moments.append(evidence.bms_end.at_ms)
+    return [at_ms for at_ms in moments if at_ms > last_ms]
+
+
+def _live_records(evidence: Evidence, last_ms: int) -> list[int]:
+    return [r.rx_ms for r in evidence.records if last_ms < r.rx_ms <= last_ms + evidence.tolerances.live_ms]
+
+
+def _end(evidence: Evidence, last_ms: int | None) -> tuple[int | None, bool]:
+    """(end, whether it was seen as it happened)."""
+    if last_ms is None:
+        return None, False
+    live = [at_ms for at_ms in _proofs(evidence, last_ms) if at_ms <= last_ms + evidence.tolerances.live_ms]
+    live += _live_records(evidence, last_ms)
+    return (min(live), True) if live else (last_ms, False)
+
+
+def _idle(evidence: Evidence, last_ms: int) -> int:
+    """The earliest proof of any kind; without one, the present."""
+    others = (evidence.login_at_ms, evidence.next_start_at_ms)
+    moments = [at_ms for at_ms in others if at_ms is not None and at_ms > last_ms]
+    return min([*_proofs(evidence, last_ms), *_live_records(evidence, last_ms), *moments], default=evidence.at_ms)
+
+
+def _stitch(raw: list[tuple[int, int]], half_e4kwh: int) -> tuple[list[tuple[int, int]], bool]:
+    """Readings with what stood before each fall added, and whether there was a fall."""
+    carried, before, has_reset = 0, 0, False
+    stitched = []
+    for at_ms, energy_e4kwh in raw:
+        if energy_e4kwh < before - half_e4kwh:
+            carried += before
+            has_reset = True
+        before = energy_e4kwh
+        stitched.append((at_ms, carried + energy_e4kwh))
+    return stitched, has_reset
+
+
+def _register_agrees(evidence: Evidence, last: tuple[int, int], t_idle_ms: int | None, half_e4kwh: int) -> bool:
+    """Whether the chain, or a register pair that joins it, lies where the stitched readings say that it must."""
+    former = evidence.previous.meter_stop_e4kwh if evidence.previous is not None else None
+    following = evidence.meter_start_next_e4kwh
+    differences = [
+        record.meter_stop_e4kwh - record.meter_start_e4kwh
+        for record in evidence.records
+        if (former is not None and abs(record.meter_start_e4kwh - former) <= half_e4kwh)
+        or (following is not None and abs(record.meter_stop_e4kwh - following) <= half_e4kwh)
+    ]
+    if former is not None and following is not None:
+        differences.append(following - former)
+    assert t_idle_ms is not None
+    least = last[1] - half_e4kwh
+    rated_w = evidence.pile.rated_w
+    most = None if rated_w is None else last[1] + rated_w * max(t_idle_ms - last[0], 0) // _WATT_MS + half_e4kwh
+    return any(least <= difference and (most is None or difference <= most) for difference in differences)
+
+
+def _centiwatts(sample: Sample) -> int:
+    return sample.voltage_dv * sample.current_da
+
+
+def _frozen(charging: tuple[Sample, ...]) -> tuple[int | None, bool]:
+    """(begin of a run at the very end, whether any run was seen): five equal readings while power flowed."""
+    begin, has_frozen = 0, False
+    for index, sample in enumerate(charging):
+        if sample.energy_e4kwh != charging[begin].energy_e4kwh or _centiwatts(sample) <= _FROZEN_CENTIWATT:
+            begin = index
+        elif index - begin + 1 >= FROZEN_SAMPLES and _centiwatts(charging[begin]) > _FROZEN_CENTIWATT:
+            has_frozen = True
+    runs_to_the_end = len(charging) - begin >= FROZEN_SAMPLES and has_frozen
+    return (begin if runs_to_the_end else None), has_frozen
+
+
+def _integral(charging: tuple[Sample, ...]) -> int:
+    """Trapezoids of voltage × current, 0.1 Wh, half up."""
+    doubled = sum(
+        (_centiwatts(before) + _centiwatts(after)) * (after.at_ms - before.at_ms)
+        for before, after in itertools.pairwise(charging)
+    )
+    return share_half_up(doubled, 1, 2 * _CENTIWATT_MS)
+
+
+def energy_at(anchors: tuple[tuple[int, int], ...], at_ms: int) -> int:
+    """Energy of the newest sample at or before a moment; 0 before the first."""
+    return max((energy for moment, energy in anchors if moment <= at_ms), default=0)
+
+
+def is_live(evidence: Evidence, record: Record) -> bool:
+    """Whether a record came within a minute of the last sample."""
+    last_ms = evidence.charging[-1].at_ms if evidence.charging else None
+    return last_ms is not None and last_ms < record.rx_ms <= last_ms + evidence.tolerances.live_ms
