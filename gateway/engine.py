@@ -16,7 +16,8 @@ from gateway.facts import instant_ms
 from gateway.naming import Naming
 from gateway.outcome import OfflineCardsKnown, Outcome
 from gateway.piles import Piles
-from gateway.sessions import Recall, Sessions, record_key
+from gateway.records import Records, record_key
+from gateway.sessions import Recall, Sessions
 from gateway.site import Site
 from protocol import commands, events
 
@@ -36,6 +37,7 @@ class Engine:
         self.piles = Piles(site, silence_ms_max=silence_ms_max, accepts_unknown=is_replay)
         self.sessions = Sessions(site, timers, recall)
         self.naming = Naming(self.sessions)
+        self.records = Records(self.sessions)
         self._is_replay = is_replay
         self._asked: dict[tuple[str, str], commands.Command] = {}  # newest order of a kind to a pile
         self._timers: list[tuple[int, int, str, str]] = []  # (due_ms, tie, kind, key)
@@ -75,8 +77,12 @@ class Engine:
                 return self.piles.on_heartbeat(event)
             case events.RecordReceived():
                 event, outcome = self.naming.named(event)
-                outcome.absorb(self.sessions.on_record(self._booked(event)))
+                outcome.absorb(self.records.on_record(self._booked(event)))
                 return self._session(outcome)
+            case events.BmsReported():
+                outcome = self._session(self.sessions.on_bms(event))
+                outcome.absorb(self._on_report(event, None, 0))
+                return outcome
             case events.BmsEnded():
                 return self._session(self.sessions.on_bms_ended(event))
             case events.StartAnswered():
@@ -91,7 +97,7 @@ class Engine:
                 return self.piles.on_parking_lock(event)
             case events.OrderAnswered():
                 return self._on_order_answered(event)
-            case events.BmsReported() | events.PileReported():
+            case events.PileReported():
                 return self._on_report(event, None, 0)
             case events.StartRequested():
                 self.sessions.requests[(event.pile_id, event.connector)] = event
@@ -105,6 +111,8 @@ class Engine:
                 self.naming.on_granted(command, at_ms)
             case commands.StartCharging() | commands.AuthoriseStart():
                 return self._session(self.sessions.on_start_ordered(command, at_ms))
+            case commands.UpdateBalance():
+                return self.sessions.on_balance(command)
             case commands.StopCharging():
                 return self.sessions.on_stop_ordered(command.pile_id, command.connector, at_ms)
             case commands.SendTariff():
@@ -150,7 +158,7 @@ class Engine:
                     outcome.absorb(self.sessions.on_link(key, due_ms, is_up=False))
                 self._arm("pile", key, self.piles.timer_at_ms(key))
             else:
-                outcome.absorb(self.sessions.on_timer(key, due_ms))
+                outcome.absorb(self._session(self.sessions.on_timer(key, due_ms)))
                 self.arm_session(key)
         return outcome
 
@@ -179,6 +187,8 @@ class Engine:
         outcome = self.piles.on_login(event, address)
         if self.piles.is_listed(event.pile_id):
             self.sessions.protocols[event.pile_id] = event.protocol
+            self.sessions.firmware[event.pile_id] = event.firmware_version
+            outcome.absorb(self._session(self.sessions.on_login(event.pile_id, event.at_ms)))
             outcome.absorb(self.sessions.on_link(event.pile_id, event.at_ms, is_up=True))
             outcome.absorb(self._on_clock(event, event.clock))
         return outcome
@@ -193,7 +203,7 @@ class Engine:
             at_ms = session.authorisation.at_ms if session.authorisation else session.core.opened_at_ms
         elif (started_ms := instant_ms(event.started, self.sessions.site.zone)) is not None:
             at_ms = min(at_ms, started_ms)
-        tariff = self.sessions.tariff_at(event.pile_id, at_ms)
+        tariff = self.sessions.billing.tariff_at(event.pile_id, at_ms)
         return dataclasses.replace(event, tiers=tiers_of(event, tariff, self.piles.traits(event.pile_id)))
 
     def _on_clock(self, event: events.OrderAnswered | events.PileLoggedIn, clock: events.PileTime | None) -> Outcome:
@@ -224,6 +234,8 @@ class Engine:
         asked = self._asked.get((event.pile_id, event.order))
         if event.order == "SyncTime" and event.clock is not None:
             return self._on_clock(event, event.clock)
+        if event.order == "StopCharging":
+            return self._session(self.sessions.on_stop_answered(event))
         if not event.is_accepted:
             return Outcome()
         match asked:
@@ -248,7 +260,7 @@ class Engine:
         """In replay a tariff that the log's gateway sent stands in where the site file has none."""
         if not self._is_replay:
             return
-        learned = self.sessions.learned
+        learned = self.sessions.billing.learned
         former = learned.get(command.pile_id)
         tariff = Tariff.from_pile(
             command.tariff.model_no,

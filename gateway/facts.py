@@ -43,7 +43,7 @@ def record_of(event: RecordReceived, zone: Zone) -> Record:
         traded_ms=instant_ms(event.traded, zone),
         tiers=tuple(
             Tier(
-                price_e5=tier.price_e5 or 0,  # 0: not told
+                price_e5=tier.price_e5,
                 energy_e4kwh=tier.energy_e4kwh,
                 loss_energy_e4kwh=tier.loss_energy_e4kwh,
                 amount_e4yuan=tier.amount_e4yuan,
@@ -84,15 +84,26 @@ def _decimals(entry: PileEntry | None, protocol: str) -> int | None:
     return traits_of(protocol).register_decimals
 
 
-def pile_facts(site: Site, pile_id: str, connector: int, protocol: str) -> PileFacts:
-    """Master data of one connector; what is not listed is ``None``."""
+def pile_facts(
+    site: Site, place: tuple[str, int], protocol: str, firmware_version: str | None, connector: int
+) -> PileFacts:
+    """Master data of one connector; what is not listed is ``None``.
+
+    Args:
+        place: pile and connector that the charge took place on.
+        connector: the authorised one.
+    """
+    pile_id, charged_on = place
     entry = site.piles.get(pile_id)
     return PileFacts(
         pile_id=pile_id,
         connector=connector,
         station=site.station_of(pile_id),
         protocol=protocol,
-        rated_w=entry.rated_w(connector) if entry else None,
+        rated_w=entry.rated_w(charged_on) if entry else None,
         commissioned_ms=site.commissioned_ms(pile_id),
         register_decimals=_decimals(entry, protocol),
+        price_decimals=entry.price_decimals if entry else None,
+        model=entry.model if entry else None,
+        firmware_version=firmware_version,
     )

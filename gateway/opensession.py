@@ -1,4 +1,4 @@
-"""One session as the gateway holds it: the core's machine, and what was authorised, recorded and told."""
+"""One session as the gateway holds it: the core's machine, and what was authorised, recorded, billed and told."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from billing_core.evidence import Authorisation, Record
-from billing_core.session import ChargingSession
+from billing_core.evidence import Authorisation, BmsEnd, Record
+from billing_core.session import ChargingSession, Row
+from billing_core.transitions import State
 from gateway.facts import thaw_authorisation, thaw_record
 from gateway.outcome import SessionSaved
 
@@ -18,37 +19,88 @@ class OpenSession:
 
     Attributes:
         core: the session machine.
-        protocol: of the pile, such as ``ykc-1.6``.
+        protocol: of the pile, such as ``ykc-1.6``; ``firmware_version`` as it logged in.
         channel: app, card, offline_card, vin; ``None`` when unknown.
         authorisation: ``None`` for sessions that nobody authorised here.
         records: every different content received, in order of arrival.
-        revision: newest bill revision, 0 while there is none.
-        has_record_bill: the newest revision rests on a record.
+        revision: newest bill revision, 0 while there is none; ``bill_digest`` is that of its content.
+        status: of the newest revision.
+        posted_fen: what its bills posted so far, ``None`` when nothing.
+        final_at_ms: when a provisional bill becomes final.
+        is_decided: a person made the newest revision.
+        order_ms: its place in the register chain, when it differs from its opening.
+        stream_serial, sample_connector: what the samples said, where it differs from the order.
+        balance_fen: available to the driver, top-ups included.
     """
 
     core: ChargingSession
     order_no: str
     protocol: str
+    firmware_version: str | None = None
     channel: str | None = None
     authorisation: Authorisation | None = None
     records: list[Record] = dataclasses.field(default_factory=list)
     revision: int = 0
+    bill_digest: str = ""
+    status: str | None = None
+    posted_fen: int | None = None
+    final_at_ms: int | None = None
+    is_decided: bool = False
     has_record_bill: bool = False
     is_start_told: bool = False
     is_end_told: bool = False
     is_overdue: bool = False
     is_card_known: bool = False
-    was_closed_unstarted: bool = False
+    was_closed_early: bool = False
     refusal_code: int | None = None
     parallel_no: str | None = None
+    has_parallel: bool = False
+    has_concurrent: bool = False
+    is_serial_reused: bool = False
+    order_ms: int | None = None
+    stream_serial: str | None = None
+    sample_connector: int | None = None
+    link_lost_at_ms: int | None = None
+    next_start_at_ms: int | None = None
+    bms_end: BmsEnd | None = None
+    nominal_e4kwh: int | None = None
+    vins: list[str] = dataclasses.field(default_factory=list)
     stop_ordered_at_ms: int | None = None
-    meter_stop_previous_e4kwh: int | None = None
+    stop_accepted_at_ms: int | None = None
     clock_offset_ms: int | None = None
+    balance_fen: int | None = None
+    is_stop_due_told: bool = False
+    is_stop_ignored_told: bool = False
+    unplugged_at_ms: int | None = None
+    is_occupancy_over: bool = False
 
     @property
     def transaction_id(self) -> str:
         """The session's key."""
         return self.core.transaction_id
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Pile and connector that it charged on, as far as is known."""
+        return self.core.pile_id, self.sample_connector or self.core.connector
+
+    @property
+    def begins_at_ms(self) -> int:
+        """Its place in the register chain."""
+        return self.order_ms if self.order_ms is not None else self.core.opened_at_ms
+
+    @property
+    def account(self) -> str | None:
+        """Who charges, by card or car; ``None`` when unknown."""
+        if self.authorisation is None:
+            return None
+        return self.authorisation.account_id or self.authorisation.card_uid or self.authorisation.vin
+
+    @property
+    def timer_at_ms(self) -> int | None:
+        """The next deadline, of the machine or of a provisional bill, Unix ms."""
+        moments = [at_ms for at_ms in (self.core.timer_at_ms, self.final_at_ms) if at_ms is not None]
+        return min(moments, default=None)
 
     def saved(self) -> SessionSaved:
         """The row that brings this session back after a restart."""
@@ -64,6 +116,7 @@ class OpenSession:
             ended_at_ms=core.ended_at_ms,
             energy_e4kwh=core.energy_e4kwh,
             frozen=self._frozen(),
+            due_at_ms=self.timer_at_ms if core.state is State.BILLED else None,
         )
 
     def _frozen(self) -> dict[str, object]:
@@ -71,19 +124,22 @@ class OpenSession:
         frozen: dict[str, object] = {name: getattr(self, name) for name in names}
         frozen["core"] = self.core.freeze()
         frozen["authorisation"] = self.authorisation and dataclasses.asdict(self.authorisation)
+        frozen["bms_end"] = self.bms_end and dataclasses.asdict(self.bms_end)
         frozen["records"] = [dataclasses.asdict(record) for record in self.records]
+        frozen["vins"] = list(self.vins)
         return frozen
 
     @classmethod
-    def thaw(cls, frozen: Mapping[str, Any], anchors: Sequence[tuple[int, int]]) -> OpenSession:
+    def thaw(cls, frozen: Mapping[str, Any], states: Sequence[Row]) -> OpenSession:
         """The session that ``saved`` froze.
 
         Args:
             frozen: ``SessionSaved.frozen``, after a passage through JSON.
-            anchors: (at_ms, energy_e4kwh) of its charging samples, in order of time.
+            states: its live states, as ``ChargingSession.rows`` gives them, in order of arrival.
         """
         values = dict(frozen)
-        values["core"] = ChargingSession.thaw(frozen["core"], anchors)
+        values["core"] = ChargingSession.thaw(frozen["core"], states)
         values["authorisation"] = thaw_authorisation(frozen["authorisation"])
+        values["bms_end"] = frozen["bms_end"] and BmsEnd(**frozen["bms_end"])
         values["records"] = [thaw_record(record) for record in frozen["records"]]
         return cls(**values)

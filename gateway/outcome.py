@@ -55,13 +55,23 @@ class PileTariffKnown:
 
 
 @dataclass(frozen=True, slots=True)
-class MeterStopKnown:
-    """The register at which the newest accepted record of a connector stopped."""
+class ChainKept:
+    """One charge on the register of a connector; the row of the same ``transaction_id`` is replaced.
+
+    ``order_ms`` is when the charge began, as far as is known, and orders the chain. Without registers the charge
+    waits for its record.
+    """
 
     pile_id: str
     connector: int
-    at_ms: int
-    meter_stop_e4kwh: int
+    transaction_id: str
+    order_ms: int
+    meter_start_e4kwh: int | None
+    meter_stop_e4kwh: int | None
+    started_ms: int
+    stopped_ms: int
+    account: str | None
+    was_unplugged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,8 @@ class OfflineCardsKnown:
 class SessionSaved:
     """The newest state of one session; the row of the same ``transaction_id`` is replaced.
 
-    ``frozen`` is what thaws into the running session again; samples stand in rows of their own.
+    ``frozen`` is what thaws into the running session again; samples stand in rows of their own. ``due_at_ms`` is the
+    next deadline of a session that has its bill already, ``None`` when nothing is due any more.
     """
 
     transaction_id: str
@@ -91,11 +102,12 @@ class SessionSaved:
     ended_at_ms: int | None
     energy_e4kwh: int
     frozen: Mapping[str, object] = field(repr=False)
+    due_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SampleTaken:
-    """One charging sample of one session."""
+    """One live state of one session; ``is_charging`` is False for a state of rest within it."""
 
     transaction_id: str
     at_ms: int
@@ -104,6 +116,8 @@ class SampleTaken:
     voltage_dv: int
     current_da: int
     soc_percent: int
+    is_charging: bool = True
+    is_plugged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +154,10 @@ class BillIssued:
     primary_anomaly: str | None
     anomalies: tuple[str, ...]
     reason: str  # why this revision exists, e.g. "record", "record_lost", "conflicting_record"
-    actor: str  # rule id, or the person's token name
+    actor: str  # "engine", or the person's name
     body: str = field(repr=False)
+    payable_fen: int = 0
+    computation: str = field(default="{}", repr=False)  # how the bill was reached, JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +211,7 @@ class OrderSaved:
 class FrameKept:
     """Bytes of one read or write that a bill may rest on, or that a link opened or closed; never changed.
 
-    ``kind`` is up, down, open or close, as in frame logs; ``about`` names the facts or the command in ``data``, and
-    for an open what the port says that the link speaks, empty when its bytes tell.
+    ``kind`` is up, down, open or close, as in frame logs; ``about`` names the facts or the command in ``data``.
     """
 
     pile_id: str
@@ -220,7 +235,7 @@ Row = (
     | UnknownPileSeen
     | PileClockChecked
     | PileTariffKnown
-    | MeterStopKnown
+    | ChainKept
     | OfflineCardsKnown
     | SessionSaved
     | SampleTaken

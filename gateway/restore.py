@@ -18,7 +18,7 @@ def restore_engine(engine: Engine, store: Store) -> Outcome:
     outcome = Outcome()
     reader = store.reader
     sessions = engine.sessions
-    sessions.meter_stops.update(reader.meter_stops())
+    sessions.chains.restore(reader.register_chains())
     sessions.pile_clocks.update(reader.pile_clocks())
     for pile_id, cards in reader.offline_cards().items():
         sessions.offline_cards[pile_id] = set(cards)
@@ -33,9 +33,10 @@ def restore_engine(engine: Engine, store: Store) -> Outcome:
         state.clock_offset_ms = row["clock_offset_ms"]
         if row["protocol"]:
             sessions.protocols[row["pile_id"]] = row["protocol"]
+            sessions.firmware[row["pile_id"]] = state.firmware_version
     count = 0
-    for frozen, anchors in reader.open_sessions():
-        session = sessions.restore(frozen, anchors)
+    for frozen, states in reader.open_sessions():
+        session = sessions.restore(frozen, states)
         engine.arm_session(session.transaction_id)
         count += 1
     for order in reader.start_orders_without_session():

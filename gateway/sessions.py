@@ -6,47 +6,39 @@ fetched through ``recall``, the only look this room takes at the past.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from billing_core.bill import Bill
-from billing_core.evidence import Authorisation, Evidence
-from billing_core.issue import issue_bill, order_no
-from billing_core.session import ChargingSession
-from billing_core.tariff import Tariff, TariffBook
+from billing_core.evidence import Authorisation, BmsEnd, Evidence
+from billing_core.fixed import parse_scaled
+from billing_core.issue import order_no
+from billing_core.live import must_stop
+from billing_core.session import ChargingSession, Row
 from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
-from gateway.facts import pile_facts, record_of
+from gateway.billing import Billing
+from gateway.chain import Place, RegisterChains
 from gateway.opensession import OpenSession
-from gateway.outcome import (
-    BillIssued,
-    EventRaised,
-    MeterStopKnown,
-    Notice,
-    Outcome,
-    RecordStored,
-    SampleTaken,
-    TariffPriced,
-)
-from gateway.priced import Key, key_of, terms_of
+from gateway.outcome import Outcome
+from gateway.sessionrows import notice, sample_row, session_event
 from gateway.site import Site
-from protocol.commands import AcknowledgeRecord, AuthoriseStart, StartCharging
+from protocol.commands import AuthoriseStart, StartCharging, UpdateBalance
 from protocol.events import (
     BmsEnded,
+    BmsReported,
     ConnectorStatus,
-    RecordReceived,
+    OrderAnswered,
     SampleReceived,
     StartAnswered,
     StartRequested,
 )
 
-Recall = Callable[[str], "tuple[Mapping[str, Any], Sequence[tuple[int, int]]] | None"]
+Recall = Callable[[str], "tuple[Mapping[str, Any], Sequence[Row]] | None"]
 
-_LIVE_END_MS = 60_000  # a proof of the end counts as its moment when it comes this soon after the last sample
 _CLOCK_FRESH_MS = 24 * 3_600_000
-_RAISES = {State.OPENED, State.CHARGING}
+_HOLDING = {State.OPENED, State.CHARGING}
+_STOP_GROWTH_E4KWH = 5_000
 
 
 class Sessions:
@@ -55,35 +47,44 @@ class Sessions:
     Args:
         site: tariffs, piles, zone.
         timers: deadlines of the session machine.
-        recall: (frozen, anchors) of a session that is not in memory, or ``None``.
+        recall: (frozen, live states) of a session that is not in memory, or ``None``.
         billed_kept_max: how many billed sessions stay in memory for re-sent records.
     """
 
     def __init__(self, site: Site, timers: Timers, recall: Recall, *, billed_kept_max: int = 4096) -> None:
-        self.site = site
         self.timers = timers
-        self.learned: dict[str, TariffBook] = {}  # per pile, from a log's own tariff orders
-        self.meter_stops: dict[tuple[str, int], int] = {}
+        self.chains = RegisterChains()
+        self.billing = Billing(site, self.chains, provisional_ms=timers.provisional_ms)
         self.pile_clocks: dict[str, tuple[int, int]] = {}  # pile_id -> (checked_at_ms, offset_ms)
         self.protocols: dict[str, str] = {}
+        self.firmware: dict[str, str] = {}
         self.offline_cards: dict[str, set[str]] = {}
-        self.requests: dict[tuple[str, int], StartRequested] = {}  # newest request of a connector
+        self.requests: dict[Place, StartRequested] = {}  # newest request of a connector
         self._recall = recall
         self._open: dict[str, OpenSession] = {}
         self._billed: OrderedDict[str, OpenSession] = OrderedDict()
         self._billed_kept_max = billed_kept_max
-        self._active: dict[tuple[str, int], str] = {}  # connector -> transaction that may be charging there
+        self._active: dict[Place, str] = {}  # connector -> transaction that may be charging there
+        self._plugged: dict[Place, str] = {}  # connector -> newest transaction that ended there, until the unplugging
         self._touched: list[str] = []
-        self._priced: set[Key] = set()  # tariffs already written down as having priced a bill
 
     # -- looking --------------------------------------------------------------------------------------
+
+    @property
+    def site(self) -> Site:
+        """Tariffs, piles, zone."""
+        return self.billing.site
+
+    @site.setter
+    def site(self, site: Site) -> None:
+        self.billing.site = site
 
     def find(self, transaction_id: str) -> OpenSession | None:
         """The session of a transaction, from memory or through ``recall``."""
         found = self._open.get(transaction_id) or self._billed.get(transaction_id)
         if found is None and (stored := self._recall(transaction_id)) is not None:
             found = OpenSession.thaw(*stored)
-            self._keep(found)
+            self.keep(found)
         return found
 
     def running(self) -> list[OpenSession]:
@@ -101,15 +102,19 @@ class Sessions:
 
     def timer_at_ms(self, transaction_id: str) -> int | None:
         """The next deadline of one session, Unix ms."""
-        session = self._open.get(transaction_id)
-        return session.core.timer_at_ms if session else None
+        session = self._open.get(transaction_id) or self._billed.get(transaction_id)
+        return session.timer_at_ms if session else None
+
+    def evidence(self, session: OpenSession, at_ms: int) -> Evidence:
+        """Everything known of one transaction at ``at_ms``, as the billing core takes it."""
+        return self.billing.evidence(session, at_ms)
 
     # -- opening --------------------------------------------------------------------------------------
 
-    def restore(self, frozen: Mapping[str, Any], anchors: Sequence[tuple[int, int]]) -> OpenSession:
+    def restore(self, frozen: Mapping[str, Any], states: Sequence[Row]) -> OpenSession:
         """Take up a session where a former run left it."""
-        session = OpenSession.thaw(frozen, anchors)
-        self._keep(session)
+        session = OpenSession.thaw(frozen, states)
+        self.keep(session)
         return session
 
     def on_start_ordered(self, command: StartCharging | AuthoriseStart, at_ms: int) -> Outcome:
@@ -120,54 +125,76 @@ class Sessions:
             return Outcome()
         by_app = isinstance(command, StartCharging)
         asked = None if by_app else self.requests.pop((command.pile_id, command.connector), None)
-        channel = "app" if by_app else asked.method if asked else None
-        authorisation = Authorisation(
+        outcome = Outcome()
+        if not by_app:
+            outcome.absorb(self._end_former(command.pile_id, command.connector, command.transaction_id, at_ms))
+        session = self.open(command.transaction_id, command.pile_id, command.connector, at_ms)
+        session.channel = "app" if by_app else asked.method if asked else None
+        session.authorisation = Authorisation(
             at_ms=at_ms,
-            channel=channel,
+            channel=session.channel,
             balance_fen=command.balance_fen,
             card_uid=command.card_uid if isinstance(command, StartCharging) else asked.card_uid if asked else None,
             vin=asked.vin if asked else None,
             account_id=None,
         )
-        session = self._new(command.transaction_id, command.pile_id, command.connector, at_ms)
-        session.authorisation = authorisation
-        session.channel = channel
+        session.balance_fen = command.balance_fen
         session.parallel_no = command.parallel_no
-        if not by_app:
-            session.core.apply(SessionEvent.START_ACCEPTED, at_ms)
-        return Outcome(rows=[session.saved()])
+        self._note_company(session, outcome)
+        outcome.rows.append(session.saved())
+        return outcome
 
-    def _new(self, transaction_id: str, pile_id: str, connector: int, at_ms: int) -> OpenSession:
+    def _note_company(self, session: OpenSession, outcome: Outcome) -> None:
+        """Other open sessions of the same car, or of the same account elsewhere."""
+        for other in self._open.values():
+            if other is session or other.authorisation is None or other.place == session.place:
+                continue
+            if session.parallel_no is not None and other.parallel_no == session.parallel_no:
+                session.has_parallel = other.has_parallel = True
+            elif session.account is not None and other.account == session.account:
+                session.has_concurrent = other.has_concurrent = True
+            else:
+                continue
+            outcome.rows.append(other.saved())
+
+    def open(self, transaction_id: str, pile_id: str, connector: int, at_ms: int) -> OpenSession:
+        """A session that begins to exist."""
         session = OpenSession(
             core=ChargingSession(transaction_id, pile_id, connector, at_ms, self.timers),
             order_no=order_no(transaction_id, at_ms, self.site.zone),
             protocol=self.protocols.get(pile_id, "ykc"),
+            firmware_version=self.firmware.get(pile_id),
         )
         checked = self.pile_clocks.get(pile_id)
         if checked is not None and at_ms - checked[0] <= _CLOCK_FRESH_MS:
             session.clock_offset_ms = checked[1]
-        self._keep(session)
+        self.keep(session)
         return session
 
-    def _keep(self, session: OpenSession) -> None:
-        key = session.transaction_id
+    def keep(self, session: OpenSession) -> None:
+        """Hold a session where it belongs, and note that its deadlines may have moved."""
+        key, state = session.transaction_id, session.core.state
         self._touched.append(key)
-        if session.core.state is State.BILLED:
+        if state is State.BILLED:
             self._open.pop(key, None)
             self._billed[key] = session
             self._billed.move_to_end(key)
             while len(self._billed) > self._billed_kept_max:
                 self._billed.popitem(last=False)
-            self._release(session)
-        else:
-            self._open[key] = session
-            if session.core.state in _RAISES:
-                self._active[(session.core.pile_id, session.core.connector)] = key
+            self.release(session)
+            return
+        self._billed.pop(key, None)
+        self._open[key] = session
+        if state in _HOLDING:
+            holder = self.active_on(*session.place)
+            if holder is None or state is State.CHARGING or holder.core.state is not State.CHARGING:
+                self._active[session.place] = key
 
-    def _release(self, session: OpenSession) -> None:
-        place = (session.core.pile_id, session.core.connector)
-        if self._active.get(place) == session.transaction_id:
-            del self._active[place]
+    def release(self, session: OpenSession) -> None:
+        """The session holds its connector no longer."""
+        for place in {session.place, (session.core.pile_id, session.core.connector)}:
+            if self._active.get(place) == session.transaction_id:
+                del self._active[place]
 
     # -- charging -------------------------------------------------------------------------------------
 
@@ -181,13 +208,14 @@ class Sessions:
             if session.core.state is not State.OPENED:
                 return Outcome(rows=[session.saved()])
             session.core.apply(SessionEvent.START_REFUSED, event.at_ms)
-            self._release(session)
+            self.release(session)
             return self._ended(session, event.at_ms)
+        outcome = self._end_former(event.pile_id, event.connector, event.transaction_id, event.at_ms)
         session.refusal_code = None
         session.core.apply(SessionEvent.START_ACCEPTED, event.at_ms)
-        self._keep(session)
-        outcome = Outcome(lazy_rows=[session.saved()])
-        self._tell_start(session, event.at_ms, outcome)
+        self.keep(session)
+        outcome.lazy_rows.append(session.saved())
+        self.tell_start(session, event.at_ms, outcome)
         return outcome
 
     def on_sample(self, event: SampleReceived) -> Outcome:
@@ -195,13 +223,19 @@ class Sessions:
         if event.status is ConnectorStatus.OFFLINE:
             return Outcome()  # stored by the pile while it was cut off: its moment is unknown
         if event.status is not ConnectorStatus.CHARGING:
-            return self._on_idle(event)
+            return self._on_rest(event)
         if event.transaction_id is None:
             return Outcome()  # preparing: no energy belongs to anybody yet
-        outcome = self._end_other(event)
-        session = self.find(event.transaction_id)
+        session = self._session_of(event, event.transaction_id)
         if session is None:
-            session = self._new(event.transaction_id, event.pile_id, event.connector, event.at_ms)
+            return Outcome()
+        outcome = self._end_former(event.pile_id, event.connector, session.transaction_id, event.at_ms)
+        state = session.core.state
+        if state is State.NOT_STARTED or (state is State.BILLED and not session.core.sample_count):
+            session.was_closed_early = session.refusal_code is None
+        if event.connector != session.core.connector:
+            self.release(session)
+            session.sample_connector = event.connector
         session.core.take_sample(
             event.at_ms,
             event.energy_e4kwh,
@@ -209,60 +243,150 @@ class Sessions:
             event.voltage_dv,
             event.current_da,
             event.soc_percent,
+            event.is_plugged,
         )
-        self._keep(session)
-        self._tell_start(session, event.at_ms, outcome)
-        outcome.lazy_rows += [_sample_row(event), session.saved()]
-        if session.core.state is State.CHARGING:
-            outcome.notices.append(
-                Notice(
-                    "pilegate.session.progress",
-                    session.transaction_id,
-                    event.at_ms,
-                    _progress(session, event),
-                )
-            )
+        self._plugged.pop(session.place, None)
+        session.next_start_at_ms = None
+        self.keep(session)
+        self.tell_start(session, event.at_ms, outcome)
+        outcome.lazy_rows += [sample_row(session, event, is_charging=True), session.saved()]
+        outcome.notices.append(notice("progress", session, event.at_ms, soc_percent=event.soc_percent))
+        self._watch(session, event, outcome)
         return outcome
 
-    def _end_other(self, event: SampleReceived) -> Outcome:
-        """A new serial on a connector proves that the former session there is over."""
-        former = self.active_on(event.pile_id, event.connector)
-        if former is None or former.transaction_id == event.transaction_id:
-            return Outcome()
-        if former.core.state is not State.CHARGING:
-            return Outcome()
-        return self._end(former, event.at_ms)
+    def _session_of(self, event: SampleReceived, serial: str) -> OpenSession | None:
+        """Whose sample this is; ``None`` for one of a charge that has its record already.
 
-    def _on_idle(self, event: SampleReceived) -> Outcome:
-        session = self.active_on(event.pile_id, event.connector)
-        if session is None or session.core.state is not State.CHARGING:
+        A number that nobody gave out, or one of a former charge whose counter began anew, on a connector where an
+        authorised charge waits for its first sample: the pile keeps an old number in its live data.
+        """
+        session = self.find(serial)
+        holder = self.active_on(event.pile_id, event.connector)
+        is_past = session is not None and session.core.state is State.BILLED and bool(session.records)
+        if holder is not None and holder is not session and holder.authorisation is not None:
+            is_waiting = holder.core.state is State.OPENED or holder.stream_serial == serial
+            is_new = session is None or (is_past and event.energy_e4kwh < session.core.energy_e4kwh)
+            if is_waiting and is_new:
+                holder.stream_serial = serial
+                return holder
+        if is_past:
+            return None
+        return session or self.open(serial, event.pile_id, event.connector, event.at_ms)
+
+    def _end_former(self, pile_id: str, connector: int, transaction_id: str, at_ms: int) -> Outcome:
+        """Another transaction begins on a connector: the former one there is over, whenever it ended."""
+        former = self.active_on(pile_id, connector)
+        place = (pile_id, connector)
+        outcome = Outcome()
+        stayed = self._plugged.pop(place, None)
+        if stayed is not None and stayed != transaction_id:
+            self._left_unseen(stayed, at_ms, outcome)
+        if former is None or former.transaction_id == transaction_id or former.core.state is not State.CHARGING:
+            return outcome
+        former.next_start_at_ms = at_ms
+        last_ms = former.core.last_sample_at_ms
+        assert last_ms is not None
+        former.core.end(min(last_ms, at_ms), False, at_ms)
+        outcome.absorb(self._ended(former, at_ms))
+        return outcome
+
+    def _on_rest(self, event: SampleReceived) -> Outcome:
+        """A state in which nothing charges: it ends a session once it lasts, and may show that the cable is out."""
+        outcome = Outcome()
+        place = (event.pile_id, event.connector)
+        session = self.active_on(*place) or self._stayed(place)
+        if session is None:
+            return outcome
+        is_kept = session.core.take_rest(
+            event.at_ms,
+            event.energy_e4kwh,
+            event.amount_e4yuan,
+            event.voltage_dv,
+            event.current_da,
+            event.soc_percent,
+            event.is_plugged,
+        )
+        if is_kept:
+            self._touched.append(session.transaction_id)
+            outcome.lazy_rows += [sample_row(session, event, is_charging=False), session.saved()]
+        if event.is_plugged is False and session.core.state in (State.ENDED, State.BILLED):
+            self._on_unplugged(session, event.at_ms, outcome)
+        return outcome
+
+    def _stayed(self, place: Place) -> OpenSession | None:
+        """The charge that ended on a connector whose cable was not seen out since."""
+        key = self._plugged.get(place)
+        if key is None:
+            newest = self.chains.newest(place)
+            if newest is None or newest.was_unplugged:
+                return None
+            key = newest.transaction_id
+        return self.find(key)
+
+    def _on_unplugged(self, session: OpenSession, at_ms: int, outcome: Outcome) -> None:
+        if session.unplugged_at_ms is not None or not session.core.sample_count:
+            return
+        session.unplugged_at_ms = at_ms
+        self._plugged.pop(session.place, None)
+        self.billing.note_unplugged(session, outcome)
+        if session.revision and self.site.occupancy_of(session.core.pile_id) is not None:
+            self.issue(session, at_ms, "unplugged", outcome)
+        outcome.rows.append(session.saved())
+
+    def _left_unseen(self, transaction_id: str, at_ms: int, outcome: Outcome) -> None:
+        """Somebody else begins, and nobody saw the former car leave."""
+        session = self.find(transaction_id)
+        if session is None or self.site.occupancy_of(session.core.pile_id) is None:
+            return
+        if session.unplugged_at_ms is None and not session.is_occupancy_over:
+            session.is_occupancy_over = True
+            if session.revision:
+                self.issue(session, at_ms, "left_unseen", outcome)
+            outcome.rows.append(session.saved())
+
+    # -- the battery side -----------------------------------------------------------------------------
+
+    def on_bms(self, event: BmsReported) -> Outcome:
+        """What the battery side says of itself."""
+        session = self.find(event.transaction_id) if event.transaction_id else None
+        if session is None:
             return Outcome()
-        return self._end(session, event.at_ms)
+        vin, nominal = event.detail.get("vin"), event.detail.get("nominal_energy_kwh")
+        if isinstance(vin, str) and vin.strip(" 0") and vin not in session.vins:
+            session.vins.append(vin)
+        elif isinstance(nominal, str) and session.nominal_e4kwh is None:
+            try:
+                session.nominal_e4kwh = int(parse_scaled(nominal, 4))
+            except ValueError:
+                return Outcome()
+        else:
+            return Outcome()
+        return Outcome(lazy_rows=[session.saved()])
 
     def on_bms_ended(self, event: BmsEnded) -> Outcome:
         """The battery side says that charging is over."""
         session = self.find(event.transaction_id) if event.transaction_id else None
-        if session is None or session.core.state is not State.CHARGING:
+        if session is None or session.core.state not in (State.CHARGING, State.ENDED):
             return Outcome()
-        return self._end(session, event.at_ms)
-
-    def _end(self, session: OpenSession, proof_at_ms: int) -> Outcome:
-        """End at the proof when it came soon enough, else at the last sample, a lower bound."""
+        session.bms_end = BmsEnd(event.at_ms, event.soc_percent, event.energy_e1kwh * 1_000)
         last_ms = session.core.last_sample_at_ms
-        assert last_ms is not None
-        if 0 < proof_at_ms - last_ms <= _LIVE_END_MS:
-            session.core.end(proof_at_ms, True, proof_at_ms)
-        else:
-            session.core.end(last_ms, False, proof_at_ms)
-        return self._ended(session, proof_at_ms)
+        if session.core.state is not State.CHARGING or last_ms is None:
+            return Outcome(lazy_rows=[session.saved()])
+        is_live = 0 < event.at_ms - last_ms <= self.timers.live_ms
+        session.core.end(event.at_ms if is_live else last_ms, is_live, max(event.at_ms, last_ms))
+        return self._ended(session, event.at_ms)
 
     def _ended(self, session: OpenSession, at_ms: int) -> Outcome:
         self._touched.append(session.transaction_id)
-        self._release(session)
-        outcome = Outcome(rows=[session.saved()])
-        self._tell_end(session, at_ms, outcome)
-        outcome.rows[0] = session.saved()
+        self.release(session)
+        if session.core.sample_count:
+            self._plugged[session.place] = session.transaction_id
+        outcome = Outcome()
+        self.tell_end(session, at_ms, outcome)
+        outcome.rows.insert(0, session.saved())
         return outcome
+
+    # -- orders and links -----------------------------------------------------------------------------
 
     def on_stop_ordered(self, pile_id: str, connector: int, at_ms: int) -> Outcome:
         """A remote stop was sent; the pile must obey, the record will tell."""
@@ -272,253 +396,145 @@ class Sessions:
         session.stop_ordered_at_ms = at_ms
         return Outcome(lazy_rows=[session.saved()])
 
+    def on_stop_answered(self, event: OrderAnswered) -> Outcome:
+        """The pile says whether it stopped."""
+        session = self.active_on(event.pile_id, event.connector) if event.connector is not None else None
+        if session is None or not event.is_accepted or session.stop_ordered_at_ms is None:
+            return Outcome()
+        session.stop_accepted_at_ms = event.at_ms
+        return Outcome(lazy_rows=[session.saved()])
+
+    def on_balance(self, command: UpdateBalance) -> Outcome:
+        """The driver's balance changed while charging."""
+        session = self.active_on(command.pile_id, command.connector)
+        if session is None or session.authorisation is None:
+            return Outcome()
+        session.balance_fen = command.balance_fen
+        session.is_stop_due_told = False
+        return Outcome(lazy_rows=[session.saved()])
+
     def on_link(self, pile_id: str, at_ms: int, *, is_up: bool) -> Outcome:
         """The link of a pile was lost or came back; its sessions go on."""
         outcome = Outcome()
         event = SessionEvent.LINK_RESTORED if is_up else SessionEvent.LINK_LOST
-        for session in self._open.values():
-            if session.core.pile_id == pile_id:
-                session.core.apply(event, at_ms)
-                outcome.lazy_rows.append(session.saved())
+        for session in self._of_pile(pile_id):
+            session.core.apply(event, at_ms)
+            if not is_up and session.core.state is State.CHARGING:
+                session.link_lost_at_ms = at_ms
+            outcome.lazy_rows.append(session.saved())
         return outcome
+
+    def on_login(self, pile_id: str, at_ms: int) -> Outcome:
+        """A pile logged in: it does not charge, and what it kept may come soon."""
+        outcome = Outcome()
+        for session in self._of_pile(pile_id):
+            session.core.log_in(at_ms)
+            self._touched.append(session.transaction_id)
+            outcome.lazy_rows.append(session.saved())
+        return outcome
+
+    def _of_pile(self, pile_id: str) -> list[OpenSession]:
+        return [session for session in self._open.values() if session.core.pile_id == pile_id]
+
+    # -- watching a running charge ----------------------------------------------------------------------
+
+    def _watch(self, session: OpenSession, event: SampleReceived, outcome: Outcome) -> None:
+        """Stop before the money ends; notice a stop that the pile ignores."""
+        if self._is_money_spent(session, event):
+            session.is_stop_due_told = True
+            outcome.notices.append(notice("balance_reached", session, event.at_ms, balance_fen=session.balance_fen))
+        accepted_ms = session.stop_accepted_at_ms
+        if accepted_ms is None or session.is_stop_ignored_told:
+            return
+        before = max((row[1] for row in session.core.rows() if row[6] and row[0] <= accepted_ms), default=0)
+        if event.energy_e4kwh - before > _STOP_GROWTH_E4KWH:
+            session.is_stop_ignored_told = True
+            outcome.notices.append(notice("stop_ignored", session, event.at_ms, stop_accepted_at_ms=accepted_ms))
+
+    def _is_money_spent(self, session: OpenSession, event: SampleReceived) -> bool:
+        balance_fen = session.balance_fen
+        if not self.site.stops_prepaid or session.is_stop_due_told or not balance_fen or session.authorisation is None:
+            return False
+        book, pile_id = self.site.book, event.pile_id
+        tariff = book.in_force(
+            pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=session.authorisation.at_ms
+        )
+        if tariff is None:
+            return False
+        dearest_e5 = max(sum(pair) for pair in tariff.prices_e5.values())
+        if 2 * event.energy_e4kwh * dearest_e5 < balance_fen * 10_000_000 and balance_fen > 1_000:
+            return False  # not half of it is spent: no need to reckon
+        return must_stop(self.evidence(session, event.at_ms), balance_fen)
 
     # -- deadlines ------------------------------------------------------------------------------------
 
     def on_timer(self, transaction_id: str, at_ms: int) -> Outcome:
         """Fire what is due of one session, each at its own due time."""
         outcome = Outcome()
-        session = self._open.get(transaction_id)
+        session = self._open.get(transaction_id) or self._billed.get(transaction_id)
         if session is None:
             return outcome
         fired = session.core.on_timer(at_ms)
         for event, due_ms in fired:
-            if event is SessionEvent.RECORD_OVERDUE:
-                session.is_overdue = True
-            elif event is SessionEvent.RECORD_LOST:
-                self._issue(session, due_ms, "record_lost", outcome)
-            else:  # START_DEADLINE_PASSED, SILENCE_PASSED
-                outcome.absorb(self._ended(session, due_ms))
-        if fired:
-            self._keep(session)
+            self._fire(session, event, due_ms, outcome)
+        is_final = session.final_at_ms is not None and session.final_at_ms <= at_ms
+        if is_final:
+            assert session.final_at_ms is not None
+            due_ms, session.final_at_ms = session.final_at_ms, None
+            self.issue(session, due_ms, "time_over", outcome, is_final=True)
+        if fired or is_final:
+            self.keep(session)
             outcome.rows.append(session.saved())
         return outcome
 
-    # -- records and bills ----------------------------------------------------------------------------
+    def _fire(self, session: OpenSession, event: SessionEvent, due_ms: int, outcome: Outcome) -> None:
+        if event is SessionEvent.RECORD_OVERDUE:
+            session.is_overdue = True
+            outcome.notices.append(notice("record_overdue", session, due_ms))
+        elif event is SessionEvent.RECORD_LOST:
+            self.issue(session, due_ms, "record_lost", outcome)
+        elif event is SessionEvent.SILENCE_PASSED:
+            self.issue(session, due_ms, "silence", outcome)
+        else:  # START_DEADLINE_PASSED, CHARGING_ENDED
+            outcome.absorb(self._ended(session, due_ms))
 
-    def on_record(self, event: RecordReceived) -> Outcome:
-        """A record: kept, billed if it is the first, evidence if it contradicts, and always acknowledged."""
-        outcome = Outcome(is_durable=True)
-        outcome.replies.append(AcknowledgeRecord(event.pile_id, event.reply_ref, event.serial, True))
-        record = record_of(event, self.site.zone)
-        key = record_key(event)
-        session = self.find(key)
-        if session is None:
-            session = self._new(key, event.pile_id, event.connector, event.at_ms)
-        session.is_card_known = session.is_card_known or self._is_card_known(event)
-        if any(known.content_hash == record.content_hash for known in session.records):
-            return outcome
-        self._end_by_record(session, event.at_ms)
-        reason = "conflicting_record" if session.has_record_bill else "record"
-        place = (event.pile_id, event.connector)
-        if not session.records:
-            session.meter_stop_previous_e4kwh = self.meter_stops.get(place)
-        session.records.append(record)
-        session.channel = session.channel if session.channel == "app" else event.start_channel or session.channel
-        outcome.rows.append(_record_row(key, event, record.content_hash, session.protocol))
-        self._issue(session, event.at_ms, reason, outcome)
-        if reason == "record" and event.meter_stop_e4kwh:
-            self.meter_stops[place] = event.meter_stop_e4kwh
-            outcome.rows.append(MeterStopKnown(*place, event.at_ms, event.meter_stop_e4kwh))
-        self._keep(session)
-        outcome.rows.append(session.saved())
-        return outcome
+    # -- bills ----------------------------------------------------------------------------------------
 
-    def _end_by_record(self, session: OpenSession, at_ms: int) -> None:
-        """A live record is the end, when nothing told it before."""
-        core = session.core
-        if core.state is State.CHARGING and core.last_sample_at_ms is not None:
-            is_live = 0 < at_ms - core.last_sample_at_ms <= _LIVE_END_MS
-            core.end(at_ms if is_live else core.last_sample_at_ms, is_live, at_ms)
-        core.apply(SessionEvent.RECORD_RECEIVED, at_ms)
-
-    def _is_card_known(self, event: RecordReceived) -> bool:
-        if event.start_channel != "offline_card" or event.card_uid is None:
+    def issue(self, session: OpenSession, at_ms: int, reason: str, outcome: Outcome, *, is_final: bool = False) -> bool:
+        """Add the next revision of the session's bill and tell upstream; False if it would not differ."""
+        before = len(outcome.rows)
+        bill = self.billing.issue(session, at_ms, reason, outcome, is_final=is_final)
+        if bill is None:
             return False
-        return event.card_uid in self.site.cards or event.card_uid in self.offline_cards.get(event.pile_id, ())
-
-    def _issue(self, session: OpenSession, at_ms: int, reason: str, outcome: Outcome) -> None:
-        """Add the next revision of the session's bill, and what upstream is told of it."""
-        session.revision += 1
-        session.has_record_bill = bool(session.records)
-        bill = issue_bill(self.evidence(session, at_ms), revision=session.revision)
-        session.was_closed_unstarted = session.was_closed_unstarted or (bill.status == "void" and not session.records)
-        self._tell_start(session, at_ms, outcome, must_have_begun=True)
-        self._tell_end(session, at_ms, outcome)
-        document = bill.to_json_dict()
-        outcome.rows.append(_bill_row(session, bill, document, at_ms, reason))
-        self._note_tariff(bill.tariff, outcome)
-        kind = "created" if session.revision == 1 else "revised"
-        outcome.rows.append(
-            EventRaised(
-                event_id=f"bill-{session.transaction_id}-r{session.revision}",
-                type=f"pilegate.bill.{kind}",
-                subject=session.transaction_id,
-                partition=session.transaction_id,
-                at_ms=at_ms,
-                data=told_bill(document),
-            )
-        )
-
-    def _note_tariff(self, tariff: Tariff | None, outcome: Outcome) -> None:
-        """What priced a bill is written down with it, once; see gateway/priced.py."""
-        if tariff is None or key_of(tariff) in self._priced or tariff not in self.site.book.tariffs:
-            return
-        self._priced.add(key_of(tariff))
-        outcome.rows.append(TariffPriced(*key_of(tariff), terms_of(tariff)))
-
-    def evidence(self, session: OpenSession, at_ms: int) -> Evidence:
-        """Everything known of one transaction at ``at_ms``, as the billing core takes it."""
-        core = session.core
-        opened_ms = core.opened_at_ms
-        book = self._book(core.pile_id, opened_ms)
-        return Evidence(
-            transaction_id=core.transaction_id,
-            order_no=session.order_no,
-            pile=pile_facts(self.site, core.pile_id, core.connector, session.protocol),
-            authorisation=session.authorisation,
-            start_channel=session.channel,
-            opened_at_ms=opened_ms,
-            start_accepted_at_ms=core.start_accepted_at_ms,
-            refusal_code=session.refusal_code,
-            anchors=tuple(core.anchors()),
-            shown_amount_e4yuan=core.shown_amount_e4yuan if core.sample_count else None,
-            ended_at_ms=core.ended_at_ms,
-            is_end_observed=core.is_end_observed,
-            idle_proof_at_ms=core.idle_proof_at_ms,
-            records=tuple(session.records),
-            meter_stop_previous_e4kwh=session.meter_stop_previous_e4kwh,
-            clock_offset_ms=session.clock_offset_ms,
-            is_offline_card_known=session.is_card_known,
-            was_closed_unstarted=session.was_closed_unstarted,
-            tariffs=book,
-            tariff_binding=self.site.tariff_binding,
-            zone=self.site.zone,
-            at_ms=at_ms,
-        )
-
-    def _book(self, pile_id: str, at_ms: int) -> TariffBook:
-        """The site's tariffs, or in replay those that the pile was seen to hold."""
-        book = self.site.book
-        if book.in_force(pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=at_ms) is None:
-            book = self.learned.get(pile_id, book)
-        return book
-
-    def tariff_at(self, pile_id: str, at_ms: int) -> Tariff | None:
-        """The tariff in force for a pile at a moment, Unix ms."""
-        book = self._book(pile_id, at_ms)
-        return book.in_force(pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=at_ms)
+        told = Outcome()
+        self.tell_start(session, at_ms, told, must_have_begun=True)
+        self.tell_end(session, at_ms, told)
+        outcome.lazy_rows += told.lazy_rows
+        outcome.rows[before:before] = told.rows
+        self._touched.append(session.transaction_id)
+        if session.core.sample_count and session.unplugged_at_ms is None:
+            self._plugged.setdefault(session.place, session.transaction_id)
+        return True
 
     # -- telling --------------------------------------------------------------------------------------
 
-    def _tell_start(self, session: OpenSession, at_ms: int, outcome: Outcome, *, must_have_begun: bool = False) -> None:
+    def tell_start(self, session: OpenSession, at_ms: int, outcome: Outcome, *, must_have_begun: bool = False) -> None:
+        """That the session started, once."""
         if session.is_start_told or (must_have_begun and session.core.sample_count == 0):
             return
         session.is_start_told = True
-        outcome.lazy_rows.append(_session_event("started", session, at_ms))
+        outcome.lazy_rows.append(session_event("started", session, at_ms))
 
-    def _tell_end(self, session: OpenSession, at_ms: int, outcome: Outcome) -> None:
+    def tell_end(self, session: OpenSession, at_ms: int, outcome: Outcome) -> None:
+        """That the session ended, once."""
         if session.is_end_told or (session.authorisation is None and not session.is_start_told):
             return
         session.is_end_told = True
-        outcome.rows.append(_session_event("ended", session, at_ms))
+        outcome.rows.append(session_event("ended", session, at_ms))
 
 
-def record_key(event: RecordReceived) -> str:
-    """The transaction a record belongs to.
-
-    A serial of zeros names nothing, so pile, connector and start time stand in for it.
-    """
-    if event.serial.strip("0"):
-        return event.serial
-    return f"{event.serial}-{event.pile_id}-{event.connector:02d}-{event.started.raw.hex()}"
-
-
-def told_bill(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What upstream learns of a bill: all of it, but of a bill under review only the fact, no money."""
-    told = dict(document)
-    if told["status"] == "review":
-        told.update(dict.fromkeys(("lines", "segments", "energy_fee", "service_fee", "amount", "discount")))
-    return told
-
-
-def _session_event(kind: str, session: OpenSession, at_ms: int) -> EventRaised:
-    core = session.core
-    return EventRaised(
-        event_id=f"session-{kind}-{session.transaction_id}",
-        type=f"pilegate.session.{kind}",
-        subject=session.transaction_id,
-        partition=session.transaction_id,
-        at_ms=at_ms,
-        data={
-            "transaction_id": session.transaction_id,
-            "order_no": session.order_no,
-            "pile_id": core.pile_id,
-            "connector": core.connector,
-            "start_channel": session.channel,
-            "state": core.state.name.lower(),
-            "parallel_no": session.parallel_no,
-        },
-    )
-
-
-def _sample_row(event: SampleReceived) -> SampleTaken:
-    assert event.transaction_id is not None
-    return SampleTaken(
-        transaction_id=event.transaction_id,
-        at_ms=event.at_ms,
-        energy_e4kwh=event.energy_e4kwh,
-        amount_e4yuan=event.amount_e4yuan,
-        voltage_dv=event.voltage_dv,
-        current_da=event.current_da,
-        soc_percent=event.soc_percent,
-    )
-
-
-def _progress(session: OpenSession, event: SampleReceived) -> dict[str, object]:
-    return {"pile_id": event.pile_id, "connector": event.connector, "soc_percent": event.soc_percent}
-
-
-def _record_row(key: str, event: RecordReceived, digest: str, protocol: str) -> RecordStored:
-    return RecordStored(
-        transaction_id=key,
-        serial=event.serial,
-        rx_ms=event.at_ms,
-        pile_id=event.pile_id,
-        connector=event.connector,
-        protocol=protocol,
-        layout=event.layout,
-        frame_type=event.frame_type,
-        content_hash=digest,
-        body=event.body,
-    )
-
-
-def _bill_row(session: OpenSession, bill: Bill, document: Mapping[str, Any], at_ms: int, reason: str) -> BillIssued:
-    return BillIssued(
-        transaction_id=session.transaction_id,
-        revision=session.revision,
-        status=bill.status,
-        order_no=session.order_no,
-        pile_id=session.core.pile_id,
-        connector=session.core.connector,
-        created_at_ms=at_ms,
-        started_at_ms=bill.started_at_ms,
-        ended_at_ms=bill.ended_at_ms,
-        energy_e4kwh=bill.energy_e4kwh,
-        amount_fen=bill.amount_fen,
-        primary_anomaly=bill.primary_anomaly,
-        anomalies=tuple(anomaly.code for anomaly in bill.anomalies),
-        reason=reason,
-        actor="engine",
-        body=json.dumps(document, ensure_ascii=False, separators=(",", ":")),
-    )
+def plausible_start_ms(started_ms: int | None, rx_ms: int) -> int | None:
+    """A record's start, if it can order a register chain: not in the future, and from this century's piles."""
+    if started_ms is None or started_ms > rx_ms or started_ms < 1_451_577_600_000:
+        return None
+    return started_ms

@@ -11,9 +11,12 @@ from typing import Any
 
 from billing_core.civil import Zone
 from billing_core.errors import TariffError
+from billing_core.occupancy import OccupancyTerms
 from billing_core.tables import campaign_from_table, tariff_from_table
 from billing_core.tariff import TariffBook
+from billing_core.tolerances import Tolerances
 from gateway.errors import ConfigError
+from gateway.siteterms import OccupancyEntry, tolerances_from
 from gateway.tomlfile import TomlFile, build
 from protocol.detect import NAMES, dialect_named
 
@@ -57,6 +60,7 @@ class PileEntry:
     station: str = ""
     commissioned: str | None = None
     register_decimals: int | None = None
+    price_decimals: int | None = None
     model: str | None = None
     protocol: str | None = None
     options: tuple[str, ...] = ()
@@ -81,6 +85,9 @@ class CardEntry:
 
     uid: str
     logic: str = "0" * 16
+
+
+_DEFAULT_TOLERANCES = Tolerances()
 
 
 @functools.cache
@@ -108,6 +115,9 @@ class Site:
         name: what the operator calls the site; part of the CloudEvents source.
         zone_name: IANA zone, such as ``Asia/Shanghai``.
         tariff_binding: ``session_start`` or ``instant``.
+        tolerances: by pile model; ``*`` for all others.
+        occupancy: terms by scope; none where the operator charges nothing for staying.
+        stops_prepaid: stop a charge before its fee exceeds the balance.
         tables: what all this was read from, so that it can be written down.
     """
 
@@ -118,12 +128,30 @@ class Site:
     piles: Mapping[str, PileEntry] = field(default_factory=dict)
     cards: Mapping[str, str] = field(default_factory=dict)
     zone: Zone = field(default_factory=lambda: zone_of("Asia/Shanghai"))
+    tolerances: Mapping[str, Tolerances] = field(default_factory=dict)
+    occupancy: tuple[OccupancyEntry, ...] = ()
+    stops_prepaid: bool = True
     tables: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def station_of(self, pile_id: str) -> str:
         """The station of a pile, empty when it has none or is unknown."""
         entry = self.piles.get(pile_id)
         return entry.station if entry else ""
+
+    def tolerances_of(self, pile_id: str) -> Tolerances:
+        """The tolerances of a pile's model, else those for all."""
+        entry = self.piles.get(pile_id)
+        model = entry.model if entry is not None and entry.model is not None else "*"
+        return self.tolerances.get(model) or self.tolerances.get("*") or _DEFAULT_TOLERANCES
+
+    def occupancy_of(self, pile_id: str) -> OccupancyTerms | None:
+        """The occupancy terms of a pile: the most specific scope; ``None`` where none is charged."""
+        station = self.station_of(pile_id)
+        for name in (pile_id, station, "*"):
+            for entry in self.occupancy:
+                if name and name in entry.scope:
+                    return entry.terms
+        return None
 
     def options_of(self, pile_id: str) -> frozenset[str]:
         """The deviations of a pile from its dialect; none for an unknown one."""
@@ -171,7 +199,7 @@ def _find_change(info: zoneinfo.ZoneInfo, low_s: int, high_s: int) -> int:
     return high_s
 
 
-SITE_TABLES = ("site", "tariff", "campaign", "pile", "card", "billing")
+SITE_TABLES = ("site", "tariff", "campaign", "pile", "card", "billing", "tolerance", "occupancy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +215,7 @@ class BillingTable:
     """The ``[billing]`` table."""
 
     tariff_binding: str = "session_start"
+    stops_prepaid: bool = True
 
     def __post_init__(self) -> None:
         if self.tariff_binding not in ("session_start", "instant"):
@@ -211,6 +240,9 @@ def site_from_file(source: TomlFile) -> Site:
         name=head.name,
         zone_name=head.timezone,
         tariff_binding=billing.tariff_binding,
+        tolerances=tolerances_from(source),
+        occupancy=tuple(_entries(OccupancyEntry, "occupancy", source)),
+        stops_prepaid=billing.stops_prepaid,
         book=_book(tables, source),
         piles=_by_id(piles, source),
         cards={card.uid.upper().rjust(16, "0"): card.logic for card in cards},

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.outcome import BillIssued, Row, SampleTaken, SessionSaved
 from gateway.store import Store
+from gateway.store.reader import LiveState
 
 
 class MemoryStore:
@@ -21,7 +22,7 @@ class MemoryStore:
     def __init__(self, mirror: Store | None = None) -> None:
         self._mirror = mirror
         self._sessions: dict[str, SessionSaved] = {}
-        self._anchors: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._states: dict[str, list[LiveState]] = defaultdict(list)
         self._bills: dict[str, list[BillIssued]] = defaultdict(list)
 
     def keep(self, rows: Iterable[Row]) -> None:
@@ -34,16 +35,27 @@ class MemoryStore:
                 case SessionSaved():
                     self._sessions[row.transaction_id] = row
                 case SampleTaken():
-                    self._anchors[row.transaction_id].append((row.at_ms, row.energy_e4kwh))
+                    self._states[row.transaction_id].append(
+                        (
+                            row.at_ms,
+                            row.energy_e4kwh,
+                            row.amount_e4yuan,
+                            row.voltage_dv,
+                            row.current_da,
+                            row.soc_percent,
+                            row.is_charging,
+                            row.is_plugged,
+                        )
+                    )
                 case BillIssued():
                     self._bills[row.transaction_id].append(row)
 
-    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[tuple[int, int]]] | None:
-        """(frozen, anchors) of a session, or ``None``."""
+    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[LiveState]] | None:
+        """(frozen, live states) of a session, or ``None``."""
         saved = self._sessions.get(transaction_id)
         if saved is None:
             return None
-        return json.loads(json.dumps(saved.frozen)), self._anchors[transaction_id]
+        return json.loads(json.dumps(saved.frozen)), self._states[transaction_id]
 
     def bills(self, *, all_revisions: bool = False) -> list[BillIssued]:
         """The newest revision of every bill, or all revisions."""

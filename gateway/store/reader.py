@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.outcome import ChainKept
+
 Rows = list[dict[str, Any]]
+LiveState = tuple[int, int, int, int, int, int, bool, "bool | None"]
 
 
 class Reader:
@@ -126,33 +129,47 @@ class Reader:
     def samples(self, transaction_id: str, *, after_row: int = 0, limit: int = 10_000) -> Rows:
         """The charging samples of a session in order of arrival, each with its ``row``."""
         return self.all(
-            "SELECT rowid AS row, * FROM sample WHERE transaction_id = ? AND rowid > ? ORDER BY rowid LIMIT ?",
+            """SELECT rowid AS row, * FROM sample WHERE transaction_id = ? AND rowid > ? AND is_charging
+             ORDER BY rowid LIMIT ?""",
             (transaction_id, after_row, limit),
         )
 
-    def anchors(self, transaction_id: str) -> list[tuple[int, int]]:
-        """(moment, cumulative energy) of a session's charging samples."""
+    def states(self, transaction_id: str) -> list[LiveState]:
+        """Every live state of a session, as the session machine takes them back."""
         rows = self._connection().execute(
-            "SELECT at_ms, energy_e4kwh FROM sample WHERE transaction_id = ? ORDER BY rowid", (transaction_id,)
+            """SELECT at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, is_charging, is_plugged
+             FROM sample WHERE transaction_id = ? ORDER BY rowid""",
+            (transaction_id,),
         )
-        return [(row[0], row[1]) for row in rows]
+        return [(*row[:6], bool(row[6]), None if row[7] is None else bool(row[7])) for row in rows]
 
-    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[tuple[int, int]]] | None:
-        """(frozen, anchors) of a session, or ``None``."""
+    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[LiveState]] | None:
+        """(frozen, live states) of a session, or ``None``."""
         found = self.one("SELECT frozen FROM session WHERE transaction_id = ?", (transaction_id,))
-        return None if found is None else (json.loads(found["frozen"]), self.anchors(transaction_id))
+        return None if found is None else (json.loads(found["frozen"]), self.states(transaction_id))
 
-    def open_sessions(self) -> Iterator[tuple[Mapping[str, Any], list[tuple[int, int]]]]:
-        """(frozen, anchors) of every session without a bill, oldest first."""
-        rows = self.all("SELECT transaction_id, frozen FROM session WHERE state <> 'billed' ORDER BY opened_at_ms")
+    def open_sessions(self) -> Iterator[tuple[Mapping[str, Any], list[LiveState]]]:
+        """(frozen, live states) of every session without a bill or with a deadline, oldest first."""
+        rows = self.all(
+            """SELECT transaction_id, frozen, opened_at_ms FROM session WHERE state <> 'billed'
+             UNION SELECT transaction_id, frozen, opened_at_ms FROM session WHERE due_at_ms IS NOT NULL
+             ORDER BY opened_at_ms, transaction_id"""
+        )
         for row in rows:
-            yield json.loads(row["frozen"]), self.anchors(row["transaction_id"])
+            yield json.loads(row["frozen"]), self.states(row["transaction_id"])
 
     # -- what the engine takes up after a restart -----------------------------------------------------
 
-    def meter_stops(self) -> dict[tuple[str, int], int]:
-        """Where each connector's register stood after its newest record."""
-        return {(row["pile_id"], row["connector"]): row["meter_stop_e4kwh"] for row in self.all("SELECT * FROM meter")}
+    def register_chains(self) -> list[ChainKept]:
+        """The newest charges of every connector's register, oldest first."""
+        rows = self.all(
+            """SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY pile_id, connector ORDER BY order_ms DESC) AS n
+             FROM register_chain) WHERE n <= 64 ORDER BY order_ms, transaction_id"""
+        )
+        return [
+            ChainKept(**{**{k: row[k] for k in ChainKept.__slots__}, "was_unplugged": bool(row["was_unplugged"])})
+            for row in rows
+        ]
 
     def pile_clocks(self) -> dict[str, tuple[int, int]]:
         """Pile → (when its clock was checked, by how much it was off)."""

@@ -168,10 +168,27 @@ def after_sales_cases(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_RECONSTRUCTION = """
+ALTER TABLE sample ADD COLUMN is_charging INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE sample ADD COLUMN is_plugged INTEGER;
+ALTER TABLE session ADD COLUMN due_at_ms INTEGER;
+CREATE INDEX session_due ON session (due_at_ms) WHERE due_at_ms IS NOT NULL;
+ALTER TABLE bill ADD COLUMN payable_fen INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE bill ADD COLUMN computation TEXT NOT NULL DEFAULT '{}';
+DROP TABLE meter;
+CREATE TABLE register_chain (
+    transaction_id TEXT PRIMARY KEY, pile_id TEXT NOT NULL, connector INTEGER NOT NULL, order_ms INTEGER NOT NULL,
+    meter_start_e4kwh INTEGER, meter_stop_e4kwh INTEGER, started_ms INTEGER NOT NULL, stopped_ms INTEGER NOT NULL,
+    account TEXT, was_unplugged INTEGER NOT NULL) STRICT;
+CREATE INDEX register_chain_of ON register_chain (pile_id, connector, order_ms)
+"""
+
+
 @migrations()
-def bills_by_order(db: sqlite_utils.Database) -> None:
-    """Partners name bills by the number their customers see."""
-    db.execute("CREATE INDEX bill_of_order ON bill (order_no)")
+def reconstruction_of_bills(db: sqlite_utils.Database) -> None:
+    """States of rest, the register as a chain, deadlines behind a bill, and how each bill was reached."""
+    for statement in _statements(_RECONSTRUCTION):
+        db.execute(statement)
 
 
 def _statements(script: str) -> list[str]:

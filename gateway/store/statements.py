@@ -10,9 +10,11 @@ from typing import Any
 
 from gateway import outcome as o
 
-_SAVE_SESSION = """INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (transaction_id) DO UPDATE SET
- state=excluded.state, start_channel=excluded.start_channel, ended_at_ms=excluded.ended_at_ms,
- energy_e4kwh=excluded.energy_e4kwh, frozen=excluded.frozen, connector=excluded.connector"""
+_SAVE_SESSION = """INSERT INTO session (transaction_id, order_no, pile_id, connector, state, start_channel,
+ opened_at_ms, ended_at_ms, energy_e4kwh, frozen, due_at_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+ ON CONFLICT (transaction_id) DO UPDATE SET state=excluded.state, start_channel=excluded.start_channel,
+ ended_at_ms=excluded.ended_at_ms, energy_e4kwh=excluded.energy_e4kwh, frozen=excluded.frozen,
+ connector=excluded.connector, due_at_ms=excluded.due_at_ms"""
 _SAVE_ORDER = """INSERT INTO order_log VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (order_id) DO UPDATE SET
  state=excluded.state, result=excluded.result"""
 _SEE_PILE = """INSERT INTO pile (pile_id, protocol, firmware_version, connector_count, current, last_login_at_ms)
@@ -27,8 +29,13 @@ _CHECK_CLOCK = """INSERT INTO pile (pile_id, clock_offset_ms, clock_checked_at_m
  clock_checked_at_ms=excluded.clock_checked_at_ms"""
 _KNOW_TARIFF = """INSERT INTO pile (pile_id, tariff_model_no) VALUES (?,?)
  ON CONFLICT (pile_id) DO UPDATE SET tariff_model_no=excluded.tariff_model_no"""
-_KNOW_METER = """INSERT INTO meter VALUES (?,?,?,?) ON CONFLICT (pile_id, connector) DO UPDATE SET
- at_ms=excluded.at_ms, meter_stop_e4kwh=excluded.meter_stop_e4kwh"""
+_KEEP_CHAIN = """INSERT OR REPLACE INTO register_chain (pile_id, connector, transaction_id, order_ms,
+ meter_start_e4kwh, meter_stop_e4kwh, started_ms, stopped_ms, account, was_unplugged) VALUES (?,?,?,?,?,?,?,?,?,?)"""
+_PUT_SAMPLE = """INSERT INTO sample (transaction_id, at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da,
+ soc_percent, is_charging, is_plugged) VALUES (?,?,?,?,?,?,?,?,?)"""
+_PUT_BILL = """INSERT INTO bill (transaction_id, revision, status, order_no, pile_id, connector, created_at_ms,
+ started_at_ms, ended_at_ms, energy_e4kwh, amount_fen, primary_anomaly, anomalies, reason, actor, body, payable_fen,
+ computation) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
 _NEWEST = """INSERT INTO bill_newest VALUES (?,?,?,?,?) ON CONFLICT (transaction_id) DO UPDATE SET
  revision=excluded.revision, status=excluded.status, pile_id=excluded.pile_id, created_at_ms=excluded.created_at_ms"""
 _NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM outbox WHERE endpoint = ? AND partition = ?"
@@ -78,7 +85,7 @@ class RowWriter:
             o.UnknownPileSeen: self._unknown_pile,
             o.PileClockChecked: self._clock,
             o.PileTariffKnown: self._tariff,
-            o.MeterStopKnown: self._meter,
+            o.ChainKept: self._chain,
             o.OfflineCardsKnown: self._offline_cards,
             o.FrameKept: self._frame,
             o.SiteKnown: self._site,
@@ -93,8 +100,8 @@ class RowWriter:
         self._writers[type(row)](row)
 
     def _sample(self, r: o.SampleTaken) -> None:
-        values = (r.transaction_id, r.at_ms, r.energy_e4kwh, r.amount_e4yuan, r.voltage_dv, r.current_da, r.soc_percent)
-        self._connection.execute("INSERT INTO sample VALUES (?,?,?,?,?,?,?)", values)
+        values = (r.transaction_id, r.at_ms, r.energy_e4kwh, r.amount_e4yuan, r.voltage_dv, r.current_da)
+        self._connection.execute(_PUT_SAMPLE, (*values, r.soc_percent, r.is_charging, r.is_plugged))
 
     def _session(self, r: o.SessionSaved) -> None:
         self._connection.execute(
@@ -110,6 +117,7 @@ class RowWriter:
                 r.ended_at_ms,
                 r.energy_e4kwh,
                 _json(r.frozen),
+                r.due_at_ms,
             ),
         )
 
@@ -137,7 +145,7 @@ class RowWriter:
     def _bill(self, r: o.BillIssued) -> None:
         execute = self._connection.execute
         execute(
-            "INSERT INTO bill VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            _PUT_BILL,
             (
                 r.transaction_id,
                 r.revision,
@@ -155,6 +163,8 @@ class RowWriter:
                 r.reason,
                 r.actor,
                 r.body,
+                r.payable_fen,
+                r.computation,
             ),
         )
         execute(_NEWEST, (r.transaction_id, r.revision, r.status, r.pile_id, r.created_at_ms))
@@ -203,8 +213,9 @@ class RowWriter:
     def _tariff(self, r: o.PileTariffKnown) -> None:
         self._connection.execute(_KNOW_TARIFF, (r.pile_id, r.model_no))
 
-    def _meter(self, r: o.MeterStopKnown) -> None:
-        self._connection.execute(_KNOW_METER, (r.pile_id, r.connector, r.at_ms, r.meter_stop_e4kwh))
+    def _chain(self, r: o.ChainKept) -> None:
+        values = (r.pile_id, r.connector, r.transaction_id, r.order_ms, r.meter_start_e4kwh, r.meter_stop_e4kwh)
+        self._connection.execute(_KEEP_CHAIN, (*values, r.started_ms, r.stopped_ms, r.account, r.was_unplugged))
 
     def _offline_cards(self, r: o.OfflineCardsKnown) -> None:
         for card_uid, logic_card in r.cards:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from billing_core import tables
+from billing_core.tolerances import Tolerances
 from gateway.config import _LISTS, Config, load, parse
 from gateway.listeners.mqtt import MqttListenConfig
 from gateway.site import BillingTable, CardEntry, ConnectorEntry, PileEntry, SiteTable
+from gateway.siteterms import OccupancyEntry
 from gateway.tomlfile import TomlFile
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,8 @@ DOCUMENT = ROOT / "docs" / "operations.md"
 SITE_CLASSES = {
     "site": SiteTable,
     "billing": BillingTable,
+    "tolerance": Tolerances,
+    "occupancy": OccupancyEntry,
     "pile": PileEntry,
     "pile.connector": ConnectorEntry,
     "card": CardEntry,
@@ -54,6 +58,7 @@ def keys():
         for field in dataclasses.fields(cls):
             if f"{table}.{field.name}" not in nested:
                 yield table, field.name
+    yield "tolerance", "model"
     yield from (("tariff", key) for key in sorted(tables._TARIFF_KEYS))
     yield from (("campaign", key) for key in sorted(tables._CAMPAIGN_KEYS))
 
@@ -62,8 +67,8 @@ def default_of(table, key):
     """The default of a key; ``MISSING`` when it has none."""
     if table not in classes():
         return dataclasses.MISSING
-    field = next(each for each in dataclasses.fields(classes()[table]) if each.name == key)
-    return field.default
+    field = next((each for each in dataclasses.fields(classes()[table]) if each.name == key), None)
+    return dataclasses.MISSING if field is None else field.default
 
 
 def table_of(parsed, name):

@@ -10,5 +10,5 @@ def test_a_log_may_send_a_tariff_twice_in_one_moment():
     for price_e5 in (100_000, 120_000):
         tariff = PileTariff("0100", ((price_e5, 80_000),) * 4, (0,) * 48)
         engine.on_command(SendTariff("p1", None, tariff), 1_000)
-    learned = engine.sessions.learned["p1"].in_force(pile_id="p1", station="", at_ms=1_000)
+    learned = engine.sessions.billing.learned["p1"].in_force(pile_id="p1", station="", at_ms=1_000)
     assert learned.prices_e5[Rate.SHARP] == (120_000, 80_000)

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import StoreError
-from gateway.outcome import BillIssued, MeterStopKnown, SampleTaken
+from gateway.outcome import BillIssued, ChainKept, SampleTaken
 from gateway.store import Reader, StoreConfig, Writer
 
 WAIT_S = 30
@@ -16,7 +16,11 @@ BILL = BillIssued(
 
 
 def meter(connector, stop_e4kwh=10):
-    return MeterStopKnown("p1", connector, 1_000, stop_e4kwh)
+    return ChainKept("p1", connector, f"t{connector}", 1_000, 0, stop_e4kwh, 1_000, stop_e4kwh, None)
+
+
+def stops(reader):
+    return {(link.pile_id, link.connector): link.meter_stop_e4kwh for link in reader.register_chains()}
 
 
 def sample(at_ms):
@@ -80,17 +84,17 @@ class Gate:
 def test_rows_are_there_when_the_promise_is_kept(make, reader):
     writer = make()
     writer.submit([meter(1), BILL]).result(WAIT_S)
-    assert reader.meter_stops() == {("p1", 1): 10}
+    assert stops(reader) == {("p1", 1): 10}
     assert reader.revisions("t1")[0]["amount_fen"] == 4_900
 
 
 def test_what_a_commit_rests_on_is_kept_before_it(make, reader):
     seen = []
-    writer = make(lambda: seen.append(reader.meter_stops()))
+    writer = make(lambda: seen.append(stops(reader)))
     writer.submit([meter(1)]).result(WAIT_S)
     writer.submit([meter(2)]).result(WAIT_S)
     assert seen == [{}, {("p1", 1): 10}]
-    assert reader.meter_stops() == {("p1", 1): 10, ("p1", 2): 10}
+    assert stops(reader) == {("p1", 1): 10, ("p1", 2): 10}
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)])
@@ -162,7 +166,7 @@ def test_a_row_that_cannot_be_written_costs_nobody_else(make, reader, poison):
         for done in (first, good, later):
             done.result(WAIT_S)
     assert refused.value.code == "row_refused"
-    assert reader.meter_stops() == {("p1", 1): 10, ("p1", 2): 20, ("p1", 4): 40}
+    assert stops(reader) == {("p1", 1): 10, ("p1", 2): 20, ("p1", 4): 40}
     assert [row["at_ms"] for row in reader.samples("t1")] == [1, 3]
     assert {"batch_refused", "row_refused"} <= {line["event"] for line in logs}
     assert not writer.is_failing
@@ -201,7 +205,7 @@ def test_a_locked_database_is_waited_for(make, reader, other):
         assert writer.is_failing
         locker.execute("ROLLBACK")
         done.result(WAIT_S)
-    assert reader.meter_stops() == {("p1", 1): 10}
+    assert stops(reader) == {("p1", 1): 10}
     assert not writer.is_failing
     assert writer.failures >= 1
     assert "locked" in next(line for line in logs if line["event"] == "store_failed")["reason"]
@@ -220,7 +224,7 @@ def test_a_failing_store_keeps_order_and_promises(make, reader, other):
     done.result(WAIT_S)
     writer.call(lambda _: None).result(WAIT_S)
     assert order == list(range(20))
-    assert reader.meter_stops() == {("p1", 1): 19}
+    assert stops(reader) == {("p1", 1): 19}
 
 
 def test_closing_writes_what_waits(make, reader, path):
@@ -230,7 +234,7 @@ def test_closing_writes_what_waits(make, reader, path):
     writer.close()
     writer.close()
     assert all(each.done() for each in promises)
-    assert len(reader.meter_stops()) == 50
+    assert len(stops(reader)) == 50
     assert len(reader.samples("t1")) == 1
 
 

@@ -1,0 +1,65 @@
+"""Rows and notices that sessions give rise to."""
+
+from __future__ import annotations
+
+from gateway.opensession import OpenSession
+from gateway.outcome import EventRaised, Notice, RecordStored, SampleTaken
+from protocol.events import RecordReceived, SampleReceived
+
+
+def session_event(kind: str, session: OpenSession, at_ms: int) -> EventRaised:
+    """That a session started or ended."""
+    core = session.core
+    return EventRaised(
+        event_id=f"session-{kind}-{session.transaction_id}",
+        type=f"pilegate.session.{kind}",
+        subject=session.transaction_id,
+        partition=session.transaction_id,
+        at_ms=at_ms,
+        data={
+            "transaction_id": session.transaction_id,
+            "order_no": session.order_no,
+            "pile_id": core.pile_id,
+            "connector": core.connector,
+            "start_channel": session.channel,
+            "state": core.state.name.lower(),
+            "parallel_no": session.parallel_no,
+        },
+    )
+
+
+def notice(kind: str, session: OpenSession, at_ms: int, **data: object) -> Notice:
+    """Something about a session that watchers may act upon."""
+    place = {"pile_id": session.core.pile_id, "connector": session.place[1]}
+    return Notice(f"pilegate.session.{kind}", session.transaction_id, at_ms, {**place, **data})
+
+
+def sample_row(session: OpenSession, event: SampleReceived, *, is_charging: bool) -> SampleTaken:
+    """A live state as it is kept."""
+    return SampleTaken(
+        transaction_id=session.transaction_id,
+        at_ms=event.at_ms,
+        energy_e4kwh=event.energy_e4kwh,
+        amount_e4yuan=event.amount_e4yuan,
+        voltage_dv=event.voltage_dv,
+        current_da=event.current_da,
+        soc_percent=event.soc_percent,
+        is_charging=is_charging,
+        is_plugged=event.is_plugged,
+    )
+
+
+def record_row(key: str, event: RecordReceived, digest: str, protocol: str) -> RecordStored:
+    """A record as it is kept."""
+    return RecordStored(
+        transaction_id=key,
+        serial=event.serial,
+        rx_ms=event.at_ms,
+        pile_id=event.pile_id,
+        connector=event.connector,
+        protocol=protocol,
+        layout=event.layout,
+        frame_type=event.frame_type,
+        content_hash=digest,
+        body=event.body,
+    )
