@@ -7,20 +7,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.commands import (
-    accounts,
-    backups,
-    bills,
-    cases,
-    daemon,
-    evidence,
-    frames,
-    outbox,
-    piles,
-    reports,
-    tokens,
-    trials,
-)
+from gateway.commands import accounts, backups, bills, cases, daemon, evidence, frames, outbox, piles, tokens, trials
 
 COMMANDS: tuple[click.Command, ...] = (
     daemon.run,
@@ -37,8 +24,6 @@ COMMANDS: tuple[click.Command, ...] = (
     cases.case,
     evidence.evidence,
     evidence.verify,
-    reports.report,
-    reports.reconcile_command,
     piles.pile,
     accounts.account,
     tokens.token,

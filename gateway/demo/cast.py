@@ -1,4 +1,4 @@
-"""Who plays in the demo: five piles, and what befalls each."""
+"""Who plays in the demo: six piles, and what befalls each."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ SPEED = 100
 MINUTE_MS = 60_000
 UPSTREAM_DOWN_MS = 14 * MINUTE_MS
 CARD, OFFLINE_CARD, VIN = "00000000CA000001", "00000000CA000002", "LSIM2026000000001"
-APP, PLUG_AND_CHARGE, AC, PAIR, DARK = (f"9900000000000{n}" for n in (1, 2, 3, 4, 5))
-PILES = 5
+STRANGER = "00000000CA0000FF"
+APP, PLUG_AND_CHARGE, AC, PAIR, DARK, FAR = (f"9900000000000{n}" for n in (1, 2, 3, 4, 5, 6))
+PILES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a session of the demo shows, by pile and connector."""
+    """What a session of the demo shows, by pile and connector, and what must become of its bill."""
 
     pile_id: str
     connector: int
     text: str
-    is_reviewed: bool = False
+    status: str = "normal"
+    anomaly: str | None = None
 
 
 PARTS = (
     Part(APP, 1, "app start across a rate boundary"),
     Part(APP, 2, "card start, record sent twice"),
     Part(PLUG_AND_CHARGE, 1, "VIN start"),
-    Part(AC, 1, "offline charge, uploaded later"),
+    Part(AC, 1, "offline charge, uploaded later", "provisional", "late_upload"),
     Part(PAIR, 1, "two guns, one car: main"),
     Part(PAIR, 2, "two guns, one car: auxiliary"),
     Part(DARK, 1, "mains failed, record came later"),
-    Part(DARK, 2, "mains failed, record lost", is_reviewed=True),
+    Part(DARK, 2, "mains failed, record lost", "provisional", "record_missing"),
+    Part(FAR, 1, "offline charge, unknown card", "review", "record_orphan_serial"),
 )
 
 
@@ -62,6 +65,13 @@ def demo_cast() -> list[Cast]:
             "AC",
             ((_visit("offline", 8, power_w=6_900, card_uid=OFFLINE_CARD, wait_ms=60_000),),),
             offline_cards=frozenset({OFFLINE_CARD}),
+            link_losses=(Gap(3 * MINUTE_MS, 12 * MINUTE_MS),),
+        ),
+        PilePlan(
+            FAR,
+            "AC",
+            ((_visit("offline", 6, power_w=6_900, card_uid=STRANGER, wait_ms=60_000),),),
+            offline_cards=frozenset({STRANGER}),
             link_losses=(Gap(3 * MINUTE_MS, 12 * MINUTE_MS),),
         ),
         PilePlan(

@@ -50,7 +50,7 @@ def check_bills(stories: Sequence[Story], revisions: Sequence[Mapping[str, Any]]
     often = [key for key, count in counts.items() if count > 1]
     yield Claim("every session was billed once, the record sent twice included", f"revised: {often}" if often else "")
     yield Claim("clean sessions are billed normally, to the fen", "; ".join(_money_faults(stories, newest)))
-    yield Claim("the lost record waits for a person", "; ".join(_review_faults(stories, newest)))
+    yield Claim("a lost, a late and an unknown record are named and decided", "; ".join(_rule_faults(stories, newest)))
     yield Claim("the charge across the boundary has a line for each rate", _boundary_fault(stories, newest))
 
 
@@ -58,7 +58,7 @@ def _money_faults(stories: Sequence[Story], newest: Mapping[str, Any]) -> Iterat
     for story in stories:
         bill = newest.get(story.transaction_id)
         part = part_of(story.pile_id, story.connector)
-        if bill is None or part is None or part.is_reviewed:
+        if bill is None or part is None or part.status != "normal":
             continue
         told = (bill["status"], bill["energy_kwh"], bill["amount"])
         true = ("normal", _kwh(story.energy_e4kwh), format_fen(story.expected_fen))
@@ -66,13 +66,13 @@ def _money_faults(stories: Sequence[Story], newest: Mapping[str, Any]) -> Iterat
             yield f"{part.text}: {told}, should be {true}"
 
 
-def _review_faults(stories: Sequence[Story], newest: Mapping[str, Any]) -> Iterator[str]:
+def _rule_faults(stories: Sequence[Story], newest: Mapping[str, Any]) -> Iterator[str]:
     for story in stories:
         part = part_of(story.pile_id, story.connector)
         bill = newest.get(story.transaction_id)
-        if part is None or not part.is_reviewed or bill is None:
+        if part is None or part.status == "normal" or bill is None:
             continue
-        if (bill["status"], bill["primary_anomaly"]) != ("review", "record_missing"):
+        if (bill["status"], bill["primary_anomaly"]) != (part.status, part.anomaly):
             yield f"{part.text}: {bill['status']}, {bill['primary_anomaly']}"
 
 

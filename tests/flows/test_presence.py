@@ -77,7 +77,7 @@ def test_a_record_is_overdue_after_30_s_and_lost_in_the_end(fast):
         await desk.until(f"/sessions/{serial}", lambda one: one["live"]["is_record_overdue"])
         assert (await desk.client.get(f"/bills/{serial}")).status_code == 404
         bill = await desk.until(f"/bills/{serial}", lambda one: True, within_s=45)
-        assert (bill["status"], bill["primary_anomaly"]) == ("review", "record_missing")
-        assert (await desk.get("/bills", status="review", anomaly="record_missing", pile=pile.pile_id))["items"]
+        assert (bill["status"], bill["primary_anomaly"]) == ("provisional", "record_missing")
+        assert (await desk.get("/bills", status="provisional", anomaly="record_missing", pile=pile.pile_id))["items"]
 
     play(fast, story)

@@ -66,7 +66,7 @@ def test_the_clock_stops_where_it_is_told_to():
 def test_all_revisions_are_told_when_asked_for():
     log = str(REPLAYS / "record-sent-again-with-other-content" / "log.jsonl")
     bills = bills_of(replay(log, "--all-revisions"))
-    assert [(bill["revision"], bill["status"]) for bill in bills] == [(1, "normal"), (2, "review")]
+    assert [(bill["revision"], bill["status"]) for bill in bills] == [(1, "normal"), (2, "repaired")]
 
 
 def test_several_logs_are_one_story_in_order_of_time():

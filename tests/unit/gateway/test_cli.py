@@ -53,7 +53,7 @@ def test_status_0_when_done(tmp_path):
 
 
 def test_status_1_when_there_is_something_to_look_at(tmp_path):
-    database = books(tmp_path, "record-never-comes")
+    database = books(tmp_path, "record-of-an-unknown-transaction")
     assert pilegate("bills", "--db", database).status == 1
     assert pilegate("decode", "680C000000025503141278230500DA4D").status == 1
 

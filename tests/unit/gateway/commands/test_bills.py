@@ -12,7 +12,7 @@ STORIES = sorted(path.name for path in REPLAYS.iterdir() if path.is_dir())
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
-    return books(tmp_path_factory.mktemp("books"), "card-start-across-midnight", "totals-do-not-add-up")
+    return books(tmp_path_factory.mktemp("books"), "card-start-across-midnight", "record-of-an-unknown-transaction")
 
 
 def test_every_bill_that_is_printed_fits_the_schema(tmp_path):
