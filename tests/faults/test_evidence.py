@@ -1,0 +1,77 @@
+"""``kill -9`` of the real daemon in the middle of a charge: the evidence is there, and leads to the same bill."""
+
+import asyncio
+import time
+
+from gateway.bundle.making import make_bundle
+from gateway.bundle.verifying import verify_bundle
+from gateway.site import zone_of
+from gateway.store import Reader
+from tests.support import wire
+from tests.support.daemon import Daemon
+from tests.support.desk import desk_of
+from tests.support.operator import list_accounts
+from tests.support.site import write_config
+
+SAMPLES = 5
+LAST_SECOND_S = 1.0
+NOW = "%Y-%m-%dT%H:%M:%S"
+
+
+def sample_frames(daemon):
+    rows = daemon.rows("SELECT about FROM frame WHERE kind = 'up' ORDER BY id")
+    return sum(row["about"].count("SampleReceived") for row in rows)
+
+
+def record_of(serial, pile, started_s, ended_s):
+    local = [time.strftime(NOW, time.gmtime(at + 8 * 3600)) for at in (started_s, ended_s)]
+    tiers = [(210_000, 0, 0), (190_000, 0, 0), (150_000, 60_000, 90_000), (110_000, 0, 0)]
+    return wire.record(serial, pile.pile_id, start=local[0], end=local[1], tiers=tiers, meter=(1_000_000, 1_060_000))
+
+
+async def charge_and_be_killed(daemon, token):
+    async with desk_of(daemon, token) as desk:
+        pile = await desk.pile(1)
+        serial = await desk.start(pile)
+        started_s = time.time()
+        for number in range(1, SAMPLES + 1):
+            pile.send(wire.sample(serial, pile.pile_id, energy=number * 10_000, amount=number * 15_000))
+            pile.send(wire.heartbeat(pile.pile_id))
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(LAST_SECOND_S)
+        await asyncio.to_thread(daemon.kill)
+    assert sample_frames(daemon) == SAMPLES, "what is older than a second must have survived"
+    return serial, started_s
+
+
+async def record_and_be_killed(daemon, token, serial, started_s):
+    async with desk_of(daemon, token) as desk:
+        pile = await desk.pile(1)
+        pile.send(wire.sample(serial, pile.pile_id, energy=60_000, amount=90_000))
+        await asyncio.sleep(0.1)
+        pile.send(record_of(serial, pile, started_s, time.time()))
+        await pile.expect(0x40)
+        await asyncio.to_thread(daemon.kill)
+
+
+def test_a_killed_daemon_leaves_evidence_up_to_the_last_second(tmp_path):
+    token = list_accounts(tmp_path)
+    daemon = Daemon(write_config(tmp_path, 1))
+    try:
+        daemon.start()
+        serial, started_s = asyncio.run(charge_and_be_killed(daemon, token))
+        daemon.start()
+        asyncio.run(record_and_be_killed(daemon, token, serial, started_s))
+    finally:
+        daemon.close()
+    frames = daemon.rows("SELECT about FROM frame WHERE about LIKE '%RecordReceived%'")
+    assert len(frames) == 1, "an acknowledged record must have its frame"
+    for capture in (tmp_path / "capture").glob("*.pcap"):
+        capture.unlink()
+    reader = Reader(tmp_path / "pilegate.db")
+    made = make_bundle(reader, serial, zone=zone_of("Asia/Shanghai"), now_ms=0, site_text="", computation="")
+    reader.close()
+    verdict = verify_bundle(made.data)
+    assert verdict.differences == ()
+    assert verdict.revisions == 1
+    assert made.broken_at is None
