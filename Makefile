@@ -4,14 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install
+NEEDS_CC = command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
 SOURCES := $(shell find protocol billing_core -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
 
-.PHONY: help demo test soak build lint types cover bench bench-quick bench-compare profile annotate docs clean
+.PHONY: help demo test soak wheel build lint types cover bench bench-quick bench-compare profile annotate docs clean
 
 help:
 	@echo "make demo   run the daemon with simulated piles and print the bills"
 	@echo "make test   run the tests"
 	@echo "make soak   the long rounds of the fault tests"
+	@echo "make wheel  build dist/*.whl and try it in an environment of its own"
 	@echo "make bench  measure against the plain C programs beside it (minutes); bench-quick, bench-compare, profile"
 	@echo "make lint   and types, cover, annotate, clean"
 
@@ -19,14 +22,15 @@ $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (Debian: apt-get install python3)."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python3.11."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "The Python module venv is missing: install it (Debian: apt-get install python3-venv)."; exit 1; }
-	@command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
+	@$(NEEDS_CC)
 	@$(PYTHON) -m venv $(VENV)
 
 $(STAMP): $(BIN)/python $(SOURCES)
+	@$(NEEDS_CC)
 	@echo "setting up $(VENV) (packages and the compiled cores; a minute or two)"
 	@printf '#include <Python.h>\n' | $${CC:-cc} -E -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])')" - >/dev/null 2>&1 || { echo "The C headers of Python are missing: install them (Debian: apt-get install python3-dev)."; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools>=77" "cython>=3.2,<4"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable ".[test]"
+	@$(PIP) "setuptools>=77" "cython>=3.2,<4"
+	@$(PIP) --no-build-isolation --editable ".[test]"
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
@@ -42,8 +46,18 @@ test: $(STAMP)
 soak: $(STAMP)
 	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults
 
+# A source archive, a wheel built from it, and the wheel in an environment of its own, away from these sources.
+wheel: $(STAMP)
+	@$(PIP) "build>=1.2,<2"
+	@rm -rf dist build/installed && mkdir -p build
+	@$(BIN)/python -m build --outdir dist . >build/wheel.log 2>&1 || { tail -30 build/wheel.log; exit 1; }
+	@$(PYTHON) -m venv build/installed && build/installed/bin/python -m pip --quiet --quiet install dist/*.whl
+	@cd build/installed && bin/pilegate states >/dev/null && bin/pilegate systemd >/dev/null && \
+	  bin/pilegate decode 680C000000025503141278230500DA4C && bin/python -c "import gateway.api.server, gateway.forwarders.webhook"
+	@ls dist/*.whl
+
 bench: $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]" --no-build-isolation
+	@$(PIP) --editable ".[bench]" --no-build-isolation
 	@$(BIN)/python -m bench $(BENCH)
 	@$(BIN)/python -m bench.micro --fast --processes 3 --quiet --output bench/results/micro.json && $(BIN)/python -m pyperf show --quiet bench/results/micro.json
 
@@ -58,17 +72,17 @@ bench-compare: $(STAMP)
 # make profile WHAT=replay (or live): where the time goes, down to lines of Cython and C
 WHAT ?= replay
 profile: $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "py-spy>=0.4,<1"
+	@$(PIP) "py-spy>=0.4,<1"
 	@PILEGATE_LINES=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
 	@$(BIN)/python -m bench.profile $(WHAT); status=$$?; \
 	  $(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
 
 lint: $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lint]" --no-build-isolation
+	@$(PIP) --editable ".[lint]" --no-build-isolation
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/cython-lint protocol billing_core && $(BIN)/codespell
 
 types: $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lint]" --no-build-isolation
+	@$(PIP) --editable ".[lint]" --no-build-isolation
 	@$(BIN)/mypy
 
 cover: $(STAMP)

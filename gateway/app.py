@@ -310,8 +310,9 @@ class App:
 
 def _raise_open_files(links_max: int) -> None:
     """Every link is an open file: take as many as we may have, and say when that is too few."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if most < links_max + _OWN_FILES:
         log.warning("open_files_few", open_files=most, links_max=links_max, hint="raise LimitNOFILE or ulimit -n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 _UNIT = """\
 [Unit]
 Description=Pilegate, gateway for charging piles
@@ -15,6 +17,7 @@ ExecStart={executable} run --config {config_path}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2
+RestartPreventExitStatus=2
 TimeoutStopSec=30
 User={user}
 Group={user}
@@ -45,6 +48,7 @@ AmbientCapabilities=
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
@@ -52,8 +56,16 @@ WantedBy=multi-user.target
 
 
 def unit_text(*, executable: str, config_path: str, user: str) -> str:
-    """The unit file; ``executable`` is the ``pilegate`` command as it was called, made absolute."""
-    from pathlib import Path
+    """The unit file; ``executable`` is the ``pilegate`` command as it was called, made absolute.
 
+    A configuration that cannot be used (exit status 2) is not tried again; everything else is.
+    """
     path = Path(executable)
-    return _UNIT.format(executable=path.resolve() if path.exists() else path, config_path=config_path, user=user)
+    command = str(path.resolve() if path.exists() else path)
+    return _UNIT.format(executable=_word(command), config_path=_word(config_path), user=user)
+
+
+def _word(text: str) -> str:
+    """One word of a command line of systemd: blanks quoted, specifiers and backslashes taken literally."""
+    text = text.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$").replace('"', '\\"')
+    return f'"{text}"' if any(each.isspace() for each in text) else text
