@@ -180,10 +180,11 @@ def _has_lost(evidence: Evidence, record: Record, half_e4kwh: int) -> bool:
 
 def _alone(energy: int, moved: int | None, window: Window | None, *, is_pair: bool, has_lost: bool) -> Source:
     """The record's own value; where register and total disagree, the one that the samples admit, else the smaller."""
-    if moved is not None and moved >= 0 and not is_pair and not has_lost and is_inside(moved, window):
-        if not is_inside(energy, window) or moved < energy:
-            return Source(4, "register_pair", moved, 90)
-    return Source(4, "record_alone", energy, 90)
+    alone = Source(4, "record_alone", energy, 90)
+    is_choice = moved is not None and moved >= 0 and not is_pair and not has_lost
+    if is_choice and moved is not None and is_inside(moved, window):
+        return Source(4, "register_pair", moved, 90) if moved < energy or not is_inside(energy, window) else alone
+    return alone
 
 
 def all_sources(

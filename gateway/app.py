@@ -9,6 +9,7 @@ import gc
 import resource
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import structlog
@@ -243,7 +244,12 @@ class App:
             self.witness.tick(now_ms)
             if now_ms - self._forgot_at_ms > _FORGET_MS:
                 self._forgot_at_ms = now_ms
-                forget_old(self.store.writer.call, self.store, at_ms=now_ms)
+                forget_old(self.store.writer.call, self.store, at_ms=now_ms).add_done_callback(self._forgot)
+
+    def _forgot(self, done: Future[bool]) -> None:
+        """Where much is old, go on with the next tick; runs in the writer's thread."""
+        if done.exception() is None and done.result():
+            self._forgot_at_ms = 0
 
     def reload_site(self) -> None:
         """Take up tariffs, campaigns and piles anew: from the file, then from the database."""

@@ -16,6 +16,7 @@ from gateway.listeners.mqtt import MqttListenConfig
 from gateway.listeners.tcp import TcpListenConfig
 from gateway.logs import LogConfig
 from gateway.pipeline import LimitsConfig
+from gateway.reports.partner_list import ReconcileConfig
 from gateway.routine import RoutineConfig
 from gateway.site import SITE_TABLES, Site, site_from_file
 from gateway.store import StoreConfig
@@ -56,6 +57,7 @@ class Config:
     api: ApiConfig = ApiConfig()
     upstream: tuple[UpstreamConfig, ...] = ()
     mqtt_upstream: tuple[MqttUpstreamConfig, ...] = ()
+    reconcile: ReconcileConfig = ReconcileConfig()
     log: LogConfig = LogConfig()
 
     @property

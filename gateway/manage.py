@@ -19,6 +19,28 @@ from gateway.store import Store
 
 Call = Callable[[Callable[[sqlite3.Connection], Any]], "Future[Any]"]
 _TOKEN_BYTES = 32
+_DAY_MS = 86_400_000
+_KEEP_UNKNOWN_DAYS = 30
+_UNKNOWN_PILES_MAX = 10_000  # whoever makes up numbers must not fill the disk
+FORGET_ROWS_MAX = 20_000  # of one transaction: acknowledgements wait behind it
+# Samples, frames and outbox rows are numbered as they came, so their ends are found without an index on time.
+_FORGET_SAMPLES = """DELETE FROM sample WHERE rowid IN (SELECT rowid FROM sample ORDER BY rowid LIMIT :most)
+ AND at_ms < :before_ms AND NOT EXISTS
+ (SELECT 1 FROM session WHERE session.transaction_id = sample.transaction_id AND state <> 'billed')"""
+_FORGET_FRAMES = """DELETE FROM frame WHERE id IN
+ (SELECT id FROM frame WHERE at_ms < :before_ms ORDER BY at_ms LIMIT :most)"""
+_FORGET_DELIVERED = """DELETE FROM outbox WHERE created_at_ms < :before_ms AND id IN
+ (SELECT id FROM outbox WHERE state = 'delivered' ORDER BY id LIMIT :most)"""
+_FORGET_DEAD = """DELETE FROM outbox WHERE created_at_ms < :before_ms AND id IN
+ (SELECT id FROM outbox WHERE state = 'dead' ORDER BY id LIMIT :most)"""
+_FORGET_ORDERS = """DELETE FROM order_log WHERE order_id IN
+ (SELECT order_id FROM order_log WHERE created_at_ms < :before_ms ORDER BY created_at_ms LIMIT :most)"""
+_FORGET_ANSWERS = """DELETE FROM idempotency WHERE key IN
+ (SELECT key FROM idempotency WHERE created_at_ms < :before_ms LIMIT :most)"""
+_FORGET_UNKNOWN = """DELETE FROM unknown_pile WHERE pile_id IN
+ (SELECT pile_id FROM unknown_pile WHERE last_seen_at_ms < :before_ms LIMIT :most)"""
+_BOUND_UNKNOWN = """DELETE FROM unknown_pile WHERE pile_id IN
+ (SELECT pile_id FROM unknown_pile ORDER BY last_seen_at_ms DESC LIMIT -1 OFFSET :most)"""
 
 
 def merged_site(site: Site, store: Store) -> Site:
@@ -149,28 +171,27 @@ def retry_delivery(call: Call, outbox_id: int, *, at_ms: int, expires_at_ms: int
 
 
 def forget_old(call: Call, store: Store, *, at_ms: int) -> Future[Any]:
-    """Delete what is older than the configured days; bills and records are never deleted."""
-    config = store.config
-    day_ms = 86_400_000
+    """Delete what is older than the configured days; bills and records are never deleted.
 
-    def work(connection: sqlite3.Connection) -> int:
-        gone = connection.execute(
-            "DELETE FROM sample WHERE transaction_id IN (SELECT transaction_id FROM session WHERE state = 'billed'"
-            " AND opened_at_ms < ? LIMIT 1000)",
-            (at_ms - config.keep_samples_days * day_ms,),
-        ).rowcount
-        gone += connection.execute(
-            "DELETE FROM frame WHERE id IN (SELECT id FROM frame WHERE at_ms < ? LIMIT 100000)",
-            (at_ms - config.keep_frames_days * day_ms,),
-        ).rowcount
-        gone += connection.execute(
-            "DELETE FROM outbox WHERE state <> 'pending' AND created_at_ms < ?",
-            (at_ms - config.keep_delivered_days * day_ms,),
-        ).rowcount
-        gone += connection.execute(
-            "DELETE FROM order_log WHERE created_at_ms < ?", (at_ms - config.keep_orders_days * day_ms,)
-        ).rowcount
-        gone += connection.execute("DELETE FROM idempotency WHERE created_at_ms < ?", (at_ms - day_ms,)).rowcount
-        return gone
+    One short transaction: of each kind at most ``FORGET_ROWS_MAX`` rows are looked at, oldest first. The result
+    tells whether more may be left, so that the caller comes again soon.
+    """
+    config = store.config
+
+    def work(connection: sqlite3.Connection) -> bool:
+        is_full = False
+        for sql, days in (
+            (_FORGET_SAMPLES, config.keep_samples_days),
+            (_FORGET_FRAMES, config.keep_frames_days),
+            (_FORGET_DELIVERED, config.keep_delivered_days),
+            (_FORGET_DEAD, config.keep_delivered_days),
+            (_FORGET_ORDERS, config.keep_orders_days),
+            (_FORGET_ANSWERS, 1),
+            (_FORGET_UNKNOWN, _KEEP_UNKNOWN_DAYS),
+        ):
+            values = {"before_ms": at_ms - days * _DAY_MS, "most": FORGET_ROWS_MAX}
+            is_full |= connection.execute(sql, values).rowcount >= FORGET_ROWS_MAX
+        connection.execute(_BOUND_UNKNOWN, {"most": _UNKNOWN_PILES_MAX})
+        return is_full
 
     return call(work)

@@ -211,7 +211,8 @@ class OrderSaved:
 class FrameKept:
     """Bytes of one read or write that a bill may rest on, or that a link opened or closed; never changed.
 
-    ``kind`` is up, down, open or close, as in frame logs; ``about`` names the facts or the command in ``data``.
+    ``kind`` is up, down, open or close, as in frame logs; ``about`` names the facts or the command in ``data``, and
+    for an open what the port says that the link speaks, empty when its bytes tell.
     """
 
     pile_id: str

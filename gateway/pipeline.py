@@ -118,7 +118,7 @@ class Pipeline:
         self._unrecognised_bytes = 0
         self._window_from_ms = self.opened_at_ms
         self._window_frames = 0
-        self._witness = witness.link(address, self.opened_at_ms)
+        self._witness = witness.link(address, self.opened_at_ms, protocol)
         capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
 
     def received(self, data: bytes, at_ms: int) -> None:

@@ -117,7 +117,7 @@ class Replay:
         self._advance(line.at_ms)
         if line.kind == "open":
             self._close(line)
-            self._links[line.link] = _ReplayLink(must_log_in=line.is_own)
+            self._links[line.link] = _ReplayLink(must_log_in=line.is_own, protocol=line.protocol)
         elif line.kind == "close":
             self._close(line)
         else:

@@ -66,7 +66,7 @@ def run_replay(
 def _witnessed(lines: Iterable[LogLine | LogDamage], site: Site, mirror: Store) -> Iterator[LogLine | LogDamage]:
     """The lines; what bundles of evidence need of them is kept as the daemon would have kept it."""
     mirror.writer.submit([SiteKnown(0, site_text(site, Config()))])
-    witness = LogWitness(silence_ms_max=SILENCE_MS)
+    witness = LogWitness(site, silence_ms_max=SILENCE_MS)
     for line in lines:
         if isinstance(line, LogLine):
             witness.feed(line)

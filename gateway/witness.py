@@ -35,9 +35,9 @@ class Witness:
         self._busy_until_ms: dict[str, int] = {}
         self._waiting: dict[str, list[FrameKept]] = {}
 
-    def link(self, address: str, opened_at_ms: int) -> LinkWitness:
-        """The part of one link."""
-        return LinkWitness(self, address, opened_at_ms)
+    def link(self, address: str, opened_at_ms: int, protocol: str | None = None) -> LinkWitness:
+        """The part of one link; ``protocol`` is what its port says that it speaks."""
+        return LinkWitness(self, address, opened_at_ms, protocol)
 
     def tick(self, now_ms: int) -> None:
         """Keep what waited and was followed by nothing: the last word before a silence."""
@@ -105,7 +105,8 @@ class LinkWitness:
     A read may end within a frame; then what follows is kept with it, so that the kept bytes decode.
     """
 
-    def __init__(self, witness: Witness, address: str, opened_at_ms: int) -> None:
+    def __init__(self, witness: Witness, address: str, opened_at_ms: int, protocol: str | None) -> None:
+        self._protocol = protocol
         self._witness = witness
         self._address = address
         self._opened_at_ms = opened_at_ms
@@ -163,7 +164,7 @@ class LinkWitness:
     def _open(self, pile_id: str) -> None:
         if pile_id not in self._opened:
             self._opened.add(pile_id)
-            self._witness.keep([self._row(pile_id, self._opened_at_ms, "open", "", b"")])
+            self._witness.keep([self._row(pile_id, self._opened_at_ms, "open", self._protocol or "", b"")])
 
     def _row(self, pile_id: str, at_ms: int, kind: str, about: str, data: bytes) -> FrameKept:
         return FrameKept(pile_id, at_ms, self._address, kind, about, data)

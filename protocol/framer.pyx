@@ -9,8 +9,8 @@ Rules, and why they are so:
   flag, a type and a length that occur together) besides carrying a right checksum.
 * The waiting candidate is kept all the same. Should it be completed after all, it is a frame too: no coincidence in
   its body may cost it. Should its checksum fail, the search goes on behind what was handed on, or inside it.
-* Should its checksum fail, its length may have counted the body alone, as some writers have it: if the bytes that such
-  a length leaves out, a type and a size that occur together, and a right checksum make it a frame, it is one.
+* A length too small for its type may have counted the body alone, as some writers have it: if the bytes that such a
+  length leaves out make it large enough, and its checksum then holds, it is a frame.
 * A failed candidate is told as a refused frame when it stood where a frame was due and nothing was found inside;
   otherwise its bytes are noise. Noise is told once a stretch; CR and LF between frames are silent.
 
@@ -231,13 +231,14 @@ cdef class Framer:
         return at
 
     cdef bint _may_count_body_alone(self, const uint8_t* frame, Py_ssize_t length) noexcept:
-        """Whether a complete candidate would look like a frame with the bytes that its length leaves out."""
+        """Whether the type asks for more than there is, and the bytes that such a length leaves out would do."""
         cdef Envelope envelope = self._envelope
         cdef Py_ssize_t whole = length + envelope._uncounted
         return (
             envelope._uncounted > 0
             and whole <= min(envelope.most, self._max)
             and frame[envelope._flag_at] <= envelope._flag_most
+            and not self._known.has(envelope.type_of(frame), length)
             and self._known.has(envelope.type_of(frame), whole)
         )
 
@@ -297,6 +298,8 @@ cdef class Framer:
                 return 0
             frame = data + inner
             length = envelope.size_of(frame)
+            if length >= 0 and self._may_count_body_alone(frame, length):
+                length += envelope._uncounted
             if (
                 0 <= length <= size - inner
                 and frame[envelope._flag_at] <= envelope._flag_most

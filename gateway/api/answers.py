@@ -374,6 +374,74 @@ class Attached(Answer):
     sha256: str
 
 
+class Tally(Answer):
+    """Sums over the sessions of a period, or of a slice of them; amounts are those of abnormal bills."""
+
+    sessions: int
+    abnormal: int
+    abnormal_per_1000: str
+    decided_by_rule: int
+    decided_by_people: int
+    waiting_for_people: int
+    amount_first: str
+    amount_newest: str
+    amount_change: str
+    amount_waiting: str
+    energy_kwh: str
+    codes: dict[str, int]
+
+
+class Group(Tally):
+    """The sums of one slice; by code a bill counts under each of its codes."""
+
+    key: str
+
+
+class MeterReport(Answer):
+    """What a connector's register counted, against what was billed there."""
+
+    pile_id: str
+    connector: int
+    station: str
+    model: str
+    firmware_version: str
+    sessions: int
+    register_moved_kwh: str
+    billed_kwh: str
+    waiting_kwh: str
+    unbilled_kwh: str
+
+
+class AbnormalBill(Answer):
+    """One abnormal bill: ``decided`` is rule, person or waiting."""
+
+    transaction_id: str
+    pile_id: str
+    connector: int
+    station: str
+    model: str
+    firmware_version: str
+    opened_at: Instant
+    status: str
+    codes: list[str]
+    decided: str
+    amount_first: str
+    amount_newest: str
+
+
+class AbnormalReport(Answer):
+    """Abnormal bills of a period; groups and connectors have the worst first."""
+
+    since: Instant
+    until: Instant
+    by: str
+    sessions_without_bill: int
+    total: Tally
+    groups: list[Group]
+    connectors: list[MeterReport]
+    bills: list[AbnormalBill]
+
+
 def shown(model: type[BaseModel], status: int = 200) -> dict[str, Any]:
     """Arguments of a route that answers in this shape."""
     return {"response_model": None, "status_code": status, "responses": {status: {"model": model}}}

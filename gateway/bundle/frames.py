@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from gateway.framelog import LogDamage, LogLine
 from gateway.outcome import FrameKept
+from gateway.site import Site
 from gateway.store.reader import Reader
 from gateway.store.statements import frame_digest
 from gateway.witness import LinkWitness, Witness
@@ -114,10 +115,12 @@ class LogWitness:
     """Keeps of a log what the daemon would have kept of its links.
 
     Args:
+        site: the deviations of its piles from their dialects.
         silence_ms_max: a pile not heard for this long counts as offline.
     """
 
-    def __init__(self, *, silence_ms_max: int) -> None:
+    def __init__(self, site: Site, *, silence_ms_max: int) -> None:
+        self._site = site
         self.rows: list[FrameKept] = []
         self._witness = Witness(self._keep, silence_ms_max=silence_ms_max)
         self._links: dict[str, tuple[Link, LinkWitness]] = {}
@@ -139,10 +142,15 @@ class LogWitness:
         if line.kind == "close":
             return
         if line.link not in self._links:
-            self._links[line.link] = (Link(max_buffer_bytes=1 << 16), self._witness.link(line.link, line.at_ms))
+            link = Link(max_buffer_bytes=1 << 16, protocol=line.protocol)
+            self._links[line.link] = (link, self._witness.link(line.link, line.at_ms, line.protocol))
         link, witness = self._links[line.link]
         if line.kind == "up":
+            is_new = link.pile_id is None
             facts = link.receive(line.data, line.at_ms)
+            if is_new and link.pile_id is not None:
+                link.options = self._site.options_of(link.pile_id)
+                link.configure(self._site.protocol_of(link.pile_id))
             witness.read(line.data, line.at_ms, is_whole=not link.buffered_bytes, is_cut=bool(facts))
             witness.told(fact for fact in facts if not isinstance(fact, events.FrameRefused))
         elif line.kind == "down":
@@ -152,9 +160,9 @@ class LogWitness:
                     break
 
 
-def kept_of(lines: Iterable[LogLine | LogDamage], *, silence_ms_max: int) -> Iterator[FrameKept]:
+def kept_of(lines: Iterable[LogLine | LogDamage], site: Site, *, silence_ms_max: int) -> Iterator[FrameKept]:
     """What the daemon would have kept of a whole log."""
-    witness = LogWitness(silence_ms_max=silence_ms_max)
+    witness = LogWitness(site, silence_ms_max=silence_ms_max)
     for line in lines:
         if isinstance(line, LogLine):
             witness.feed(line)

@@ -117,7 +117,8 @@ def frames_text(frames: Iterable[FrameKept], zone: Zone) -> str:
     for frame in frames:
         offset_min = (zone.civil_ms(frame.at_ms) - frame.at_ms) // 60_000
         writer = TextLogWriter(out, utc_offset_min=offset_min)
-        writer.append(frame.at_ms, frame.link, frame.kind, frame.data)  # type: ignore[arg-type]
+        protocol = (frame.about or None) if frame.kind == "open" else None
+        writer.append(frame.at_ms, frame.link, frame.kind, frame.data, protocol)  # type: ignore[arg-type]
     return out.getvalue()
 
 

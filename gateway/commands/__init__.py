@@ -7,7 +7,20 @@ from __future__ import annotations
 
 import click
 
-from gateway.commands import accounts, backups, bills, cases, daemon, evidence, frames, outbox, piles, tokens, trials
+from gateway.commands import (
+    accounts,
+    backups,
+    bills,
+    cases,
+    daemon,
+    evidence,
+    frames,
+    outbox,
+    piles,
+    reports,
+    tokens,
+    trials,
+)
 
 COMMANDS: tuple[click.Command, ...] = (
     daemon.run,
@@ -24,6 +37,8 @@ COMMANDS: tuple[click.Command, ...] = (
     cases.case,
     evidence.evidence,
     evidence.verify,
+    reports.report,
+    reports.reconcile_command,
     piles.pile,
     accounts.account,
     tokens.token,

@@ -22,6 +22,7 @@ from gateway.config import read_config
 from gateway.outcome import FrameKept
 from gateway.replaying import merged
 from gateway.show import say
+from gateway.site import Site
 from gateway.sitetext import site_text
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -52,7 +53,7 @@ def evidence(
             site_text=site_text(site, config),
             computation=_explained(place(config_path, db_path)[0], transaction),
             cases=[cases.find_case(reader, no) for no in cases.cases_of(reader, [transaction])[transaction]],
-            logged=_logged(logs or _captures(Path(config.capture.directory)), config.presence.silence_ms_max),
+            logged=_logged(logs or _captures(Path(config.capture.directory)), site, config.presence.silence_ms_max),
         )
     output.write_bytes(made.data)
     say(f"{output}: {len(made.data)} bytes, {made.frames} frames, seal {made.seal}", sys.stdout)
@@ -73,11 +74,11 @@ def _captures(directory: Path) -> tuple[Path, ...]:
     return tuple(sorted(directory.glob("pilegate-*.pcap*")))
 
 
-def _logged(paths: Iterable[Path], silence_ms_max: int) -> Iterator[FrameKept]:
+def _logged(paths: Iterable[Path], site: Site, silence_ms_max: int) -> Iterator[FrameKept]:
     """Frames cut from logs, read only when somebody asks."""
     found = list(paths)
     if found:
-        yield from kept_of(merged(found), silence_ms_max=silence_ms_max)
+        yield from kept_of(merged(found), site, silence_ms_max=silence_ms_max)
 
 
 @click.command()

@@ -283,8 +283,6 @@ class Connector:
         assert host.rates is not None
         assert self._granted is not None
         serial, channel, balance_fen = self._granted
-        if visit.is_meter_reset:
-            self.register_e4kwh = 0
         is_clean = (
             host.is_clock_right and not visit.is_meter_reset and visit.record in (RecordFate.GOOD, RecordFate.TWICE)
         )
@@ -323,6 +321,8 @@ class Connector:
         assert visit is not None
         charge.advance(ended_at_ms)
         story = charge.close(stop_code)
+        if visit.is_meter_reset:
+            story.meter_stop_e4kwh = story.energy_e4kwh // 2  # the register began again half-way
         story.is_clean = story.is_clean and not is_dark
         self.register_e4kwh = story.meter_stop_e4kwh
         self.charge = None

@@ -55,7 +55,7 @@ _SINGLE = (
     FaultProfile("clock-2000", "the clock began at 2000-01-01", clocks=(ClockFault.EPOCH_2000,)),
     FaultProfile("clock-ahead", "the clock is one hour ahead", clocks=(ClockFault.AHEAD_1H,)),
     FaultProfile("power-loss", "the mains fail while cars charge", loses_power=True),
-    FaultProfile("register-reset", "the meter register begins again at zero", resets_meter=True),
+    FaultProfile("register-reset", "the meter register begins again at zero while a car charges", resets_meter=True),
     FaultProfile("slow-reader", "the pile reads a few bytes at a time", read_bytes=8),
     FaultProfile("flood", "one burst of thousands of frames", flood_frames=5_000),
 )
@@ -73,7 +73,8 @@ def profile_for(name: str, rng: random.Random) -> FaultProfile:
 def afflict(plan: PilePlan, profile: FaultProfile, rng: random.Random) -> PilePlan:
     """The plan with the profile's faults of the pile itself written into it."""
     visits = tuple(
-        tuple(_afflicted(visit, index, profile, rng) for index, visit in enumerate(row)) for row in plan.visits
+        tuple(_afflicted(visit, index, len(row), profile, rng) for index, visit in enumerate(row))
+        for row in plan.visits
     )
     plan = replace(plan, visits=visits)
     if profile.clocks:
@@ -85,10 +86,10 @@ def afflict(plan: PilePlan, profile: FaultProfile, rng: random.Random) -> PilePl
     return plan
 
 
-def _afflicted(visit: Visit, index: int, profile: FaultProfile, rng: random.Random) -> Visit:
+def _afflicted(visit: Visit, index: int, count: int, profile: FaultProfile, rng: random.Random) -> Visit:
     if profile.fates and index % 2 == 0:
         visit = replace(visit, record=rng.choice(profile.fates))
-    if profile.resets_meter and index % 2 == 1:
+    if profile.resets_meter and (index % 2 == 1 or count == 1):
         visit = replace(visit, is_meter_reset=True)
     return visit
 

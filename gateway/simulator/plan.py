@@ -35,6 +35,7 @@ class Visit:
             connectors of the pile feed this car, by card).
         wait_ms: from the former visit's end, or the first login, until the car plugs in.
         charge_ms: how long it charges unless somebody stops it.
+        is_meter_reset: the meter's register begins again at zero half-way through the charge.
         patience_ms: how long it waits for a start before it leaves.
     """
 

@@ -168,6 +168,12 @@ def after_sales_cases(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def bills_by_order(db: sqlite_utils.Database) -> None:
+    """Partners name bills by the number their customers see."""
+    db.execute("CREATE INDEX bill_of_order ON bill (order_no)")
+
+
 _RECONSTRUCTION = """
 ALTER TABLE sample ADD COLUMN is_charging INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE sample ADD COLUMN is_plugged INTEGER;

@@ -384,7 +384,7 @@ FRAMES: dict[int, tuple[str, Layout, dict[int, Layout]]] = {
 }
 
 _HEAD = 4  # what the length byte counts besides the body
-_SURPLUS_SEEN = 2  # records with two bytes more occur
+_BODY_MAX = 0xFF - _HEAD
 
 
 def layout_of(kind: int, size: int, options: frozenset[str] = frozenset()) -> Layout | None:
@@ -397,15 +397,15 @@ def layout_of(kind: int, size: int, options: frozenset[str] = frozenset()) -> La
     return found[2].get(size, found[1])
 
 
+def least_size(kind: int) -> int | None:
+    """Bytes of the shortest body of a type, ``None`` for an unknown type."""
+    found = FRAMES.get(kind)
+    return None if found is None else min(layout.size for layout in (found[1], *found[2].values()))
+
+
 def _known_pairs() -> list[tuple[int, int]]:
-    pairs = []
-    for kind, (_, usual, exact) in FRAMES.items():
-        for layout in (usual, *exact.values()):
-            last = 0xFF - _HEAD if layout.is_open else layout.size
-            pairs += [(kind, size + _HEAD) for size in range(layout.size, last + 1)]
-            if layout.name == "standard":
-                pairs.append((kind, layout.size + _SURPLUS_SEEN + _HEAD))
-    return pairs
+    """A body may be longer than its layout, never shorter."""
+    return [(kind, size + _HEAD) for kind in FRAMES for size in range(least_size(kind) or 0, _BODY_MAX + 1)]
 
 
 KNOWN = KnownFrames(_known_pairs())

@@ -162,7 +162,10 @@ def from_command(command: c.PileCommand, options: frozenset[str] = frozenset()) 
 
     Raises ``LocalProtocolError`` for what no frame can carry.
     """
-    return _WRITERS[type(command)](command, options)
+    writer = _WRITERS.get(type(command))
+    if writer is None:
+        raise LocalProtocolError("cannot_carry", f"no frame of this protocol carries {type(command).__name__}")
+    return writer(command, options)
 
 
 # -- frames of a gateway, as a log holds them -------------------------------------------------------------

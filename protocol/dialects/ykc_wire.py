@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocol.codec import checksum
-from protocol.dialects.ykc_frames import FRAMES, layout_of
+from protocol.dialects.ykc_frames import FRAMES, layout_of, least_size
 from protocol.dialects.ykc_times import time_text
 from protocol.errors import FieldError, LocalProtocolError
 from protocol.fields import Show
@@ -26,6 +26,7 @@ LOW_FIRST = "modbus-lo-hi"
 HIGH_FIRST = "modbus-hi-lo"
 _BODY_AT = 6
 _AROUND_BODY = 8
+_HEAD = 4  # sequence, flag and type: what a length that counts the body alone leaves out
 _BODY_MAX = 255 - 4
 
 
@@ -43,7 +44,8 @@ def read_frame(frame: bytes, options: frozenset[str] = frozenset()) -> WireFrame
     order = {low_first: LOW_FIRST, low_first[::-1]: HIGH_FIRST}.get(frame[-2:], BAD)
     note = ""
     if len(frame) - frame[1] == _AROUND_BODY:
-        if order == BAD or layout_of(kind, len(body), options) is None:
+        least = least_size(kind)
+        if order == BAD or least is None or not least <= len(body) < least + _HEAD:
             return _unframed(frame)
         note = f"the length byte 0x{frame[1]:02X} counts the body alone, 0x{frame[1] + 4:02X} is right"
     expected = low_first.hex().upper()

@@ -43,7 +43,7 @@ IN_CI = ("cut", "all")
     "line", [each if each in IN_CI else pytest.param(each, marks=pytest.mark.soak) for each in LINES]
 )
 def test_every_session_is_billed_once_whatever_the_line_does(tmp_path, line):
-    seed = int(os.environ.get("PILEGATE_SEED", random.SystemRandom().randrange(1_000_000)))
+    seed = int(os.environ.get("PILEGATE_SEED") or random.SystemRandom().randrange(1_000_000))
     print(f"seed {seed}: set PILEGATE_SEED to repeat it")
     clock = FastClock(START_MS, SPEED)
     numbers = range(1, PILES + 1)

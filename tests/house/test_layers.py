@@ -29,11 +29,19 @@ def named(paths):
 
 def imports(path: Path) -> set[str]:
     """Modules that a file imports; ``from package import module`` names the module."""
-    pattern = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(\w*)|c?import\s+([\w.]+))", re.M)
-    return {
-        f"{origin}.{name}" if f"{origin}.{name}" in MODULES else origin or plain
-        for origin, name, plain in pattern.findall(path.read_text(encoding="utf-8"))
-    }
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        nodes = list(ast.walk(ast.parse(text)))
+        found = [
+            (node.module, alias.name) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+        ]
+        plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    else:
+        pattern = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(\w*)|c?import\s+([\w.]+))", re.M)
+        matches = pattern.findall(text)
+        found = [(origin, name) for origin, name, _ in matches if origin]
+        plain = {name for _, _, name in matches if name}
+    return plain | {f"{origin}.{name}" if f"{origin}.{name}" in MODULES else origin for origin, name in found}
 
 
 def code_tokens(path: Path):

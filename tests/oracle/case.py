@@ -35,6 +35,11 @@ class Numbers:
     tiers: dict[str, Tier]
 
     @property
+    def has_registers(self) -> bool:
+        """Two zeros are the pile's way to have none."""
+        return bool(self.start or self.stop)
+
+    @property
     def moved(self) -> Fraction:
         return self.stop - self.start
 
@@ -133,7 +138,7 @@ class Case:
             moves.append(self.after - self.before)
         if self.record is not None:
             raw = numbers(self.record)
-            if self.is_anchored(raw.start, raw.stop):
+            if raw.has_registers and self.is_anchored(raw.start, raw.stop):
                 moves.append(raw.moved)
         return moves
 
@@ -227,7 +232,7 @@ class Case:
             return None
         for factor in FACTORS:
             is_chained = self.before is not None and abs(factor * raw.start - self.before) <= self.r
-            is_consistent = abs(factor * raw.moved - factor * raw.kwh) <= self.r
+            is_consistent = raw.has_registers and abs(factor * raw.moved - factor * raw.kwh) <= self.r
             if self.is_inside(factor * raw.kwh) and (is_chained or is_consistent):
                 return factor
         return None
@@ -237,22 +242,22 @@ class Case:
         return None if self.record is None else numbers(self.record, self.factor or SCALE)
 
     @cached_property
-    def is_rolled_over(self) -> bool:
-        if self.scaled is None or self.window is None:
-            return False
-        full = kwh(self.story.pile.full_scale_e4kwh)
-        return (
-            self.scaled.stop < self.scaled.start
-            and self.scaled.start > Fraction(99, 100) * full
-            and self.is_inside(self.scaled.stop + full - self.scaled.start)
-        )
+    def full_scale(self) -> Fraction | None:
+        """Where the register started again during the charge, if it did."""
+        if self.scaled is None or self.window is None or self.scaled.stop >= self.scaled.start:
+            return None
+        for full in map(kwh, self.story.pile.full_scales_e4kwh):
+            is_near = Fraction(99, 100) * full < self.scaled.start <= full
+            if is_near and self.is_inside(self.scaled.stop + full - self.scaled.start):
+                return full
+        return None
 
     @cached_property
     def rec(self) -> Numbers | None:
         """The record's numbers that every predicate sees."""
-        if not self.is_rolled_over:
+        if self.full_scale is None:
             return self.scaled
-        return replace(self.scaled, stop=self.scaled.stop + kwh(self.story.pile.full_scale_e4kwh))
+        return replace(self.scaled, stop=self.scaled.stop + self.full_scale)
 
     @cached_property
     def is_placeholder(self) -> bool:
@@ -266,7 +271,7 @@ class Case:
 
     @cached_property
     def is_replaced(self) -> bool:
-        if self.rec is None or self.before is None:
+        if self.rec is None or self.before is None or not self.rec.has_registers:
             return False
         return abs(self.rec.start - self.before) > self.replacement_bound
 
@@ -339,12 +344,6 @@ class Case:
     @cached_property
     def tol_duration_ms(self) -> int:
         return max(120_000, 2 * self.story.pile.sample_period_s * 1000)
-
-    @cached_property
-    def late_ms(self) -> int | None:
-        """How long after the end the record came."""
-        end_ms = self.t_end if self.n else self.te
-        return None if self.record is None or end_ms is None else self.record.rx_ms - end_ms
 
     @cached_property
     def shown(self) -> Fraction | None:

@@ -78,14 +78,14 @@ def time_codes(case: Case) -> set[str]:
 def record_codes(case: Case, is_rebound: bool) -> set[str]:
     """All of the section but duplicates (``sources.choose``) and what needs the accepted energy."""
     story, record, auth = case.story, case.record, case.story.authorisation
-    judged, late = story.judged_at_ms, case.late_ms
+    judged, late = story.judged_at_ms, lateness(case)
     is_zero_serial = not story.serial.strip("0")
-    is_open = record is None and story.posted is None and case.t_idle == judged
+    is_open = case.n > 0 and record is None and story.posted is None and case.t_idle == judged
     return holding(
         [
             ("record_missing", case.n and record is None and judged >= case.t_end + RECORD_LOST_MS),
             ("pile_power_cut", is_power_cut(case)),
-            ("stuck_charging", is_open and (story.is_gone or judged - (case.t_last or case.begun_ms) > 12 * HOUR_MS)),
+            ("stuck_charging", is_open and (story.is_gone or judged - case.t_last >= 12 * HOUR_MS)),
             ("record_due_late", late is not None and RECORD_DUE_MS < late <= RECORD_LOST_MS),
             ("record_after_platform_settlement", record and story.posted and story.posted.is_substitute),
             ("record_orphan_serial", record and auth is None),
@@ -101,6 +101,20 @@ def record_codes(case: Case, is_rebound: bool) -> set[str]:
             ("concurrent_account", story.has_open_order_elsewhere),
         ]
     )
+
+
+def lateness(case: Case) -> int | None:
+    """How long after the end the record came; without samples by the record's own end, if that can be."""
+    if case.record is None:
+        return None
+    if case.n:
+        return case.record.rx_ms - case.t_end
+    return case.record.rx_ms - case.te if is_in_order(case) else None
+
+
+def is_in_order(case: Case) -> bool:
+    """Both times of the record can be."""
+    return case.has_both_times and case.ts < case.te and not any(implausible(case, t) for t in (case.ts, case.te))
 
 
 def has_foreign_samples(case: Case) -> bool:
@@ -134,8 +148,11 @@ def overlap(one: tuple, other: tuple):
 def overlaps(case: Case) -> bool:
     """Another order of the connector shares more than 60 s, or more than a register step."""
     mine_ms = (case.t_start, case.t_end)
+    if not case.n and case.is_synced and is_in_order(case):
+        mine_ms = (case.ts, case.te)
     mine = (None, None)
-    if case.rec is not None and (case.is_placeholder or not case.is_replaced) and not is_rolled_back(case):
+    has_place = case.rec is not None and case.rec.has_registers and not is_rolled_back(case)
+    if has_place:
         mine = (case.before if case.is_placeholder else case.rec.start, case.rec.stop)
     for neighbour in (case.story.previous, case.story.following):
         if neighbour is None:
@@ -182,7 +199,7 @@ def is_continued(case: Case) -> bool:
     if None in (previous.ended_ms, previous.meter_stop_e4kwh, case.t_start) or previous.account != auth.account:
         return False
     is_close = 0 <= case.t_start - previous.ended_ms < 120_000
-    return is_close and abs(case.rec.start - kwh(previous.meter_stop_e4kwh)) <= case.r
+    return is_close and case.rec.has_registers and abs(case.rec.start - kwh(previous.meter_stop_e4kwh)) <= case.r
 
 
 # --- 4.3 energy ---
@@ -221,7 +238,7 @@ def energy_codes(case: Case, loss_ratio: Fraction) -> set[str]:
         return codes
     tiers = rec.tiers.values()
     is_back = is_rolled_back(case)
-    gap = None if case.before is None else rec.start - case.before
+    gap = None if case.before is None or not rec.has_registers else rec.start - case.before
     battery = story.battery_e1kwh
     bms = None if story.bms_end is None else Fraction(story.bms_end.energy_e1kwh, 10)
     limit = None
@@ -233,11 +250,11 @@ def energy_codes(case: Case, loss_ratio: Fraction) -> set[str]:
             ("zero_energy_with_time", is_idle_charge(case)),
             ("energy_mismatch_platform", case.window is not None and not case.is_inside(rec.kwh)),
             ("meter_rollback", is_back),
-            ("meter_rollover", case.is_rolled_over),
+            ("meter_rollover", case.full_scale is not None),
             ("meter_replaced", case.is_replaced),
             ("meter_placeholder_zero", case.is_placeholder),
             ("meter_gap_between_sessions", gap is not None and r < gap <= case.replacement_bound),
-            ("meter_total_mismatch", abs(rec.moved - rec.kwh) > r),
+            ("meter_total_mismatch", rec.has_registers and abs(rec.moved - rec.kwh) > r),
             ("period_sum_mismatch", abs(sum((t.kwh for t in tiers), Fraction(0)) - rec.kwh) > Fraction(4, 10_000)),
             ("energy_exceeds_rated", limit is not None and rec.kwh > limit),
             ("energy_exceeds_battery", battery is not None and rec.kwh > Fraction(125, 100) * Fraction(battery, 10)),
@@ -325,28 +342,28 @@ def energy_at(case: Case, at_ms: int) -> Fraction:
     return max((e for s, e in zip(case.samples, case.energies, strict=True) if s.rx_ms <= at_ms), default=Fraction(0))
 
 
-def stop_codes(case: Case, accepted: Fraction) -> set[str]:
+def stop_codes(case: Case) -> set[str]:
     ack_ms, closed_ms = case.story.stop_acknowledged_ms, case.story.closed_by_platform_ms
     grown = case.energies[-1] - energy_at(case, ack_ms) if case.n and ack_ms is not None else Fraction(0)
     return holding(
         [
-            ("stop_reason_inconsistent", case.record is not None and is_stop_odd(case, accepted)),
+            ("stop_reason_inconsistent", case.record is not None and is_stop_odd(case)),
             ("stop_ignored", grown > max(Fraction(1, 2), case.rated_kwh(60_000))),
             ("order_closed_early", closed_ms is not None and any(s.rx_ms > closed_ms for s in case.samples)),
         ]
     )
 
 
-def is_stop_odd(case: Case, accepted: Fraction) -> bool:
+def is_stop_odd(case: Case) -> bool:
     code, auth = case.record.stop_code, case.story.authorisation
-    bms = case.story.bms_end
-    soc = case.samples[-1].soc_percent if case.n else None
-    if bms is not None and bms.soc_percent is not None:
-        soc = bms.soc_percent
+    levels = [sample.soc_percent for sample in case.samples]
+    if case.story.bms_end is not None:
+        levels.append(case.story.bms_end.soc_percent)
+    soc = next((level for level in reversed(levels) if level), None)
     balance = None if auth is None or auth.balance_fen is None else Fraction(auth.balance_fen, 100)
     return (
         (code == FULL and soc is not None and soc < 95)
         or (code == BALANCE_EXHAUSTED and balance is not None and balance > case.rec.amount + 1)
-        or (code in START_FAILURES and accepted > case.r)
+        or (code in START_FAILURES and case.rec.kwh > case.r)
         or code not in KNOWN
     )

@@ -11,9 +11,18 @@ from tests.oracle import catalogue, predicates
 from tests.oracle.amounts import Priced, amount_codes, is_consistent_with_own_price
 from tests.oracle.case import Case
 from tests.oracle.occupancy import Occupied, occupancy_fee
-from tests.oracle.rating import Charge, Payable, apply_order, borne_by_operator, charge, interval_cost, with_losses
+from tests.oracle.rating import (
+    Charge,
+    Payable,
+    apply_order,
+    borne_by_operator,
+    charge,
+    half_up,
+    interval_cost,
+    with_losses,
+)
 from tests.oracle.sources import Energy, Source, accept, choose
-from tests.oracle.story import DAY_MS, MINUTE_MS, Story
+from tests.oracle.story import DAY_MS, MINUTE_MS, Record, Story
 from tests.oracle.tariffs import Price, Segment, cheapest_touched, in_force, interpolate, split
 from tests.oracle.times import DISTRUST, Times, bill_times
 
@@ -31,6 +40,7 @@ class Verdict:
     source: str
     energy: Fraction  # accepted
     billed: Fraction  # what the customer is charged for; less only after an ignored stop
+    amount: Fraction  # the charging total: B-1, or what the pile showed where the station favours that
     times: Times
     split_basis: str  # "record" or "samples"
     charge: Charge
@@ -40,13 +50,9 @@ class Verdict:
     confidence: Mapping[str, int]
     is_gate_passed: bool
     doubts: tuple[str, ...]
+    apart: tuple[Record, ...]  # reused the serial; each is a proposal of its own
     decision: str
     status: str
-
-    @property
-    def amount(self) -> Fraction:
-        """What B-1 makes of the lines, before anything else."""
-        return self.charge.total
 
     @property
     def percent(self) -> int:
@@ -66,7 +72,9 @@ def rebound(story: Story) -> tuple[Story, bool, tuple[str, ...]]:
     moved = replace(story, samples=other.samples, proofs=other.proofs, chain=other.chain)
     record = choose(moved).record
     case = Case(moved, record)
-    if case.is_inside(case.rec.kwh) and case.is_anchored(case.rec.start, case.rec.stop):
+    fits_samples = case.is_inside(case.rec.kwh) or case.is_inside(case.rec.moved)
+    is_unchained = case.before is None and case.after is None
+    if fits_samples and (is_unchained or case.is_anchored(case.rec.start, case.rec.stop)):
         return moved, True, ()
     return story, False, ("the record names another connector",)
 
@@ -93,9 +101,12 @@ def versions_of(case: Case, price: Price) -> tuple:
 
 
 def is_tariff_changed(case: Case) -> bool:
+    start_ms, end_ms = case.t_start, case.t_end
     if not case.n:
-        return False
-    return any(case.t_start < tariff.valid_from_ms < case.t_end for tariff in case.story.tariffs)
+        if case.record is None or not predicates.is_in_order(case):
+            return False
+        start_ms, end_ms = case.ts, case.te
+    return any(start_ms < tariff.valid_from_ms < end_ms for tariff in case.story.tariffs)
 
 
 # --- E-4 ------------------------------------------------------------------------------------------------------
@@ -174,8 +185,7 @@ def spread(price: Price, rate: str, energy: Fraction, times: Times) -> list:
     parts, done, passed = [], ZERO, 0
     for a, b in stretches:
         passed += b - a
-        reached = energy * Fraction(passed, whole)
-        reached = Fraction((reached * 10_000 + Fraction(1, 2)) // 1, 10_000)
+        reached = half_up(energy * Fraction(passed, whole), 4)
         parts.append((price.terms(a), reached - done))
         done = reached
     return parts
@@ -190,8 +200,9 @@ def evenly(case: Case, price: Price, accepted: Fraction, times: Times) -> list:
     return [(segment.terms, segment.kwh, None) for segment in segments]
 
 
-def to_charge(case: Case, parts: list, loss_ratio: Fraction) -> Charge:
+def to_charge(case: Case, parts: list) -> Charge:
     """Lines with losses: the record's lossy energy only where one line carries the whole rate."""
+    ratios = {tariff.model_no: tariff.loss_ratio for tariff in case.story.tariffs}
     plain = charge([(terms, energy, energy) for terms, energy, _ in parts])
     rates = [line.terms.rate for line in plain.lines]
     reported = {}
@@ -199,7 +210,7 @@ def to_charge(case: Case, parts: list, loss_ratio: Fraction) -> Charge:
         reported = {rate: case.rec.tiers[rate].lossy_kwh for rate in case.rec.tiers if rates.count(rate) == 1}
     return charge(
         [
-            (line.terms, line.kwh, with_losses(line.kwh, loss_ratio, reported.get(line.terms.rate)))
+            (line.terms, line.kwh, with_losses(line.kwh, ratios[line.terms.version], reported.get(line.terms.rate)))
             for line in plain.lines
         ]
     )
@@ -221,7 +232,7 @@ def judge(story: Story) -> Verdict:
     if case.rec is not None and energy.kwh <= case.r and case.rec.amount > 0:
         energy = Energy(Source(0, "zero", ZERO, 99), energy.doubts)  # amount_without_energy bills nothing
     accepted = energy.kwh
-    codes |= predicates.stop_codes(case, accepted) | start_failure(case, accepted)
+    codes |= predicates.stop_codes(case) | start_failure(case, accepted)
     times = bill_times(case, codes, energy)
     segments = sampled_segments(case, price, accepted) if case.n else None
     sampled = None if segments is None else sums_by_rate(segments)
@@ -229,11 +240,13 @@ def judge(story: Story) -> Verdict:
     first = Priced(accepted, Charge(()), versions, sampled, is_tariff_changed(case))
     codes |= amount_codes(case, first) & {"tou_split_mismatch"}
     parts, basis = billed_parts(case, price, energy, codes, segments, times)
-    charged = to_charge(case, parts, loss_ratio)
+    charged = to_charge(case, parts)
     codes |= amount_codes(case, replace(first, charge=charged))
-    if chosen.record is not None and not material(codes) and (case.late_ms or 0) > 30_000:
+    if chosen.record is not None and not material(codes) and (predicates.lateness(case) or 0) > 30_000:
         codes.add("late_upload")
-    return conclude(case, energy, frozenset(codes), times, basis, charged, chosen.doubts + rebind_doubts, is_rebound)
+    doubts = chosen.doubts + rebind_doubts
+    verdict = conclude(case, energy, frozenset(codes), times, basis, charged, doubts, is_rebound)
+    return replace(verdict, apart=chosen.apart)
 
 
 def material(codes: set[str]) -> set[str]:
@@ -259,7 +272,7 @@ def billed_parts(case: Case, price: Price, energy: Energy, codes: set[str], segm
         limit_ms = case.story.stop_acknowledged_ms + MINUTE_MS
         if limit_ms < case.t_end:
             anchors = anchors_of(case, accepted)
-            reached = min(accepted, half_up_4(interpolate(anchors, limit_ms)))
+            reached = min(accepted, half_up(interpolate(anchors, limit_ms), 4))
             stopped = split(price, anchors, limit_ms, reached)
             return [(segment.terms, segment.kwh, None) for segment in stopped], "samples"
     if is_record_split_usable(case, accepted, codes, segments):
@@ -267,10 +280,6 @@ def billed_parts(case: Case, price: Price, energy: Energy, codes: set[str], segm
     if segments is not None:
         return [(segment.terms, segment.kwh, None) for segment in segments], "samples"
     return evenly(case, price, accepted, times), "samples"
-
-
-def half_up_4(value: Fraction) -> Fraction:
-    return Fraction((value * 10_000 + Fraction(1, 2)) // 1, 10_000)
 
 
 def fen(value: int | None) -> Fraction | None:
@@ -282,8 +291,11 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
     story, station, auth = case.story, case.story.station, case.story.authorisation
     billed = sum((line.kwh for line in charged.lines), ZERO)
     occupied = occupancy(case)
+    amount = charged.total
+    if station.favour_display and "rounding_drift" in codes:
+        amount = min(amount, half_up(case.rec.amount, 2))
     payable = apply_order(
-        charged.total,
+        amount,
         charged.service_fee,
         kwh=billed,
         start_fee=fen(station.start_fee_fen),
@@ -304,7 +316,7 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
         "tariff": 99 if auth is not None and auth.has_snapshot else 90,
         "identity": identity(case, is_rebound, codes),
     }
-    doubts = (*doubts, *energy.doubts, *human_reasons(case, codes, total, may_bear, occupied))
+    doubts = (*doubts, *energy.doubts, *human_reasons(case, codes, times, total, may_bear, occupied))
     is_passed = total == 0 if case.shown is None else total <= case.shown + max(Fraction(1, 2), case.shown / 50)
     decision = decide(codes, min(confidence.values()), is_passed, doubts)
     is_consistent = case.rec is not None and is_consistent_with_own_price(case)
@@ -316,6 +328,7 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
         energy.source.name,
         energy.kwh,
         billed,
+        amount,
         times,
         basis,
         charged,
@@ -325,6 +338,7 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
         confidence,
         is_passed,
         doubts,
+        (),
         decision,
         status_of(decision, codes, payable, energy.kwh),
     )
@@ -347,7 +361,7 @@ def identity(case: Case, is_rebound: bool, codes: frozenset[str]) -> int:
     return 99
 
 
-def human_reasons(case: Case, codes, total: Fraction, may_bear: bool, occupied: Occupied | None) -> list[str]:
+def human_reasons(case: Case, codes, times: Times, total: Fraction, may_bear: bool, occupied) -> list[str]:
     story, reasons = case.story, []
     auth, record = story.authorisation, case.record
     if "serial_mismatch_stream" in codes and (auth is None or record.serial != auth.serial):
@@ -357,8 +371,8 @@ def human_reasons(case: Case, codes, total: Fraction, may_bear: bool, occupied: 
     if occupied is not None and occupied.is_for_a_person:
         reasons.append("occupied longer than the guard")
     is_repair = story.posted is not None or any(catalogue.SEVERITY[code] in "MC" for code in codes)
-    end_ms = case.t_end if case.n else case.te
-    if is_repair and end_ms is not None and story.judged_at_ms - end_ms > 90 * DAY_MS:
+    end_ms = case.t_end if case.n else times.end_ms or times.start_ms
+    if is_repair and story.judged_at_ms - end_ms > 90 * DAY_MS:
         reasons.append("older than 90 days")
     if story.posted is not None and Fraction(story.posted.total_fen, 100) - total > 200:
         reasons.append("a repair down by more than 200 yuan")
@@ -376,8 +390,8 @@ def decide(codes, percent: int, is_passed: bool, doubts) -> str:
 def status_of(decision: str, codes, payable: Payable, accepted: Fraction) -> str:
     if decision == "human":
         return "review"
-    if decision == "favour":
-        return "provisional"
     if accepted == 0 and payable.payable == 0:
         return "void"
+    if decision == "favour":
+        return "provisional"
     return "repaired" if any(catalogue.SEVERITY[code] in "MC" for code in codes) else "normal"

@@ -36,7 +36,7 @@ def is_energy_lost(case: Case) -> bool:
 
 
 def is_rolled_back(case: Case) -> bool:
-    return case.rec is not None and case.rec.stop < case.rec.start - case.r
+    return case.rec is not None and case.rec.stop < case.rec.start - case.r  # never so without registers
 
 
 def chain_move(case: Case) -> Fraction | None:
@@ -49,7 +49,7 @@ def chain_move(case: Case) -> Fraction | None:
 def from_registers(case: Case) -> list[Source]:
     """Ranks 1 and 2, or the mended placeholder."""
     rec = case.rec
-    if is_rolled_back(case):
+    if is_rolled_back(case) or not rec.has_registers:
         return []
     if case.is_placeholder:
         return [Source(1, "register_pair", max(Fraction(0), rec.stop - case.before), 97)]
@@ -67,7 +67,7 @@ def from_record_alone(case: Case) -> list[Source]:
     """Rank 4: registers say something else than the total."""
     rec = case.rec
     values = [rec.kwh]
-    if is_rolled_back(case):
+    if is_rolled_back(case) or not rec.has_registers:
         return [Source(4, "record_alone", rec.kwh, 90)]
     if case.is_placeholder:
         is_consistent = abs(rec.stop - case.before - rec.kwh) <= case.r
@@ -103,7 +103,9 @@ def is_proven_zero(case: Case) -> bool:
     """Never charged: no sample, and registers, chain or record say that nothing flowed."""
     if case.n:
         return False
-    if case.rec is not None and (abs(case.rec.moved) <= case.r or case.rec.kwh == 0):
+    if case.rec is not None and case.rec.kwh == 0:
+        return True
+    if case.rec is not None and case.rec.has_registers and abs(case.rec.moved) <= case.r:
         return True
     moved = chain_move(case)
     return moved is not None and abs(moved) <= case.r
@@ -148,9 +150,12 @@ def accept(case: Case) -> Energy:
 
 @dataclass(frozen=True)
 class Chosen:
+    """``apart`` are records that reuse the serial: another session, for a person, with a bill of its own."""
+
     record: Record | None
     codes: frozenset[str]
     doubts: tuple[str, ...] = ()
+    apart: tuple[Record, ...] = ()
 
 
 def choose(story: Story) -> Chosen:
@@ -165,25 +170,25 @@ def choose(story: Story) -> Chosen:
     if len(variants) < 2:
         return Chosen(variants[0] if variants else None, frozenset(codes))
     first, r = variants[0], Case(story, variants[0]).r
-    mine = [first]
-    for other in variants[1:]:
-        if is_reuse(first, other, r):
-            codes.add("serial_reused")
-        else:
-            mine.append(other)
+    apart = tuple(other for other in variants[1:] if is_reuse(first, other, r))
+    mine = [record for record in variants if record not in apart]
     if len(mine) == 1:
-        return Chosen(first, frozenset(codes), ("serial reused",))
+        return Chosen(first, frozenset(codes), (), apart)
     codes.add("record_duplicate_conflict")
     ranked = [(best_rank(story, record), record) for record in mine]
     admissible = [rank for rank, _ in ranked if rank is not None]
     if not admissible:
-        return Chosen(first, frozenset(codes), ("no variant fits",))
+        return Chosen(first, frozenset(codes), ("no variant fits",), apart)
     best = [record for rank, record in ranked if rank == min(admissible)]
-    return Chosen(best[0], frozenset(codes), ("several variants fit",) if len(best) > 1 else ())
+    return Chosen(best[0], frozenset(codes), ("several variants fit",) if len(best) > 1 else (), apart)
 
 
 def is_reuse(first: Record, other: Record, r: Fraction) -> bool:
     start, stop = kwh(other.meter_start_e4kwh), kwh(first.meter_stop_e4kwh)
+    if not (start or other.meter_stop_e4kwh) or not (stop or first.meter_start_e4kwh):
+        return False
+    if other.meter_stop_e4kwh < other.meter_start_e4kwh:
+        return False  # no interval to lie apart
     return start >= stop - r and abs(start - kwh(first.meter_start_e4kwh)) > r
 
 

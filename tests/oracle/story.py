@@ -27,7 +27,7 @@ class Pile:
     register_decimals: int = 2
     price_decimals: int = 5
     amount_decimals: int = 4  # 2: a pile that counts fen
-    full_scale_e4kwh: int = 10_000_000_000
+    full_scales_e4kwh: tuple[int, ...] = (10**9, 10**10, 10**11, 2**32, 2**40)  # where a register may start again
     sample_period_s: int = 15
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.oracle import faults
+from tests.oracle import mishaps
 from tests.oracle.rating import half_up
 from tests.oracle.story import (
     DAY_MS,
@@ -30,11 +30,10 @@ from tests.oracle.story import (
     Story,
     Tier,
 )
-from tests.oracle.tariffs import Campaign, Price, Tariff, in_force, split
+from tests.oracle.tariffs import Campaign, Price, Tariff, in_force, local, split
 
 ZONES = ("Asia/Shanghai", "Asia/Shanghai", "Europe/Berlin")
 RATES = ("sharp", "peak", "flat", "valley")
-SERIAL = "5503141278230501260303103000" + "0001"
 COMMISSIONED_MS = round(datetime(2024, 6, 1, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()) * 1000
 DAYS = tuple((2026, month, day) for month, day in ((1, 1), (3, 3), (3, 29), (6, 30), (10, 25), (12, 31)))
 
@@ -70,7 +69,7 @@ def campaigns(draw, around_ms, number):
 
 
 def power_steps(draw, rated_w: int, count: int) -> list[int]:
-    level = st.one_of(st.just(rated_w), st.integers(0, rated_w), st.sampled_from((0, rated_w // 2)))
+    level = st.sampled_from([rated_w * share // 100 for share in (100, 93, 85, 71, 60, 47, 33, 12, 3, 0)])
     return [draw(level) for _ in range(count)]
 
 
@@ -114,14 +113,16 @@ def charged(draw, t_auth, pile, station, versions, offers):
     samples = live_samples(price, curve, powers)
     t_record = t_fin + draw(st.integers(2, 20)) * 1000
     chain, registers = draw(register_chains(t_auth, total, pile.register_decimals))
-    record = honest_record(replace(price, campaigns=()), curve, registers, t_record)
+    serial = f"5503141278230501{local(t_auth, station.zone):%y%m%d%H%M%S}0001"
+    record = replace(honest_record(replace(price, campaigns=()), curve, registers, t_record), serial=serial)
     bms = BmsEnd(t_fin + 1000, total // 1000, samples[-1].soc_percent) if draw(st.booleans()) else None
     proofs = (Proof(t_fin + 1500, "idle", draw(st.sampled_from((True, True, None)))),) if draw(st.booleans()) else ()
     return Story(
         judged_at_ms=t_record,
-        serial=SERIAL,
+        serial=serial,
+        serial_time_ms=t_auth // 1000 * 1000,
         tariffs=versions,
-        authorisation=Authorisation(t_auth, SERIAL),
+        authorisation=Authorisation(t_auth, serial),
         pile=pile,
         station=station,
         campaigns=offers,
@@ -151,7 +152,7 @@ def live_samples(price: Price, curve, powers) -> tuple[Sample, ...]:
 def register_chains(draw, t_auth, total, decimals):
     """The meter before and after, cut to the decimals the pile shows."""
     step = 10 ** (4 - decimals)
-    true_start = draw(st.integers(0, 500_000_000))
+    true_start = draw(st.sampled_from((0, 1, 123_456, 98_765_432, 400_000_001))) + draw(st.integers(0, 99_999))
     start, stop = true_start // step * step, (true_start + total) // step * step
     knows_before, knows_after = draw(st.sampled_from(((True, False), (True, True), (False, False), (False, True))))
     chain = Chain(
@@ -180,7 +181,7 @@ def honest_record(price: Price, curve, registers, t_record: int) -> Record:
         tiers[rate] = Tier(unit_e5, int(energy * 10_000), int(lossy * 10_000), int(amount * 10_000))
     return Record(
         rx_ms=t_record,
-        serial=SERIAL,
+        serial="",
         started=PileTime(t_reply // 1000 * 1000),
         ended=PileTime(t_fin // 1000 * 1000),
         tiers=tiers,
@@ -196,6 +197,6 @@ def honest_record(price: Price, curve, registers, t_record: int) -> Record:
 def stories(draw, most=3):
     """An honest session with up to so many faults."""
     story = draw(clean_stories())
-    for fault in draw(st.lists(st.sampled_from(faults.ALL), max_size=most, unique=True)):
+    for fault in draw(st.lists(st.sampled_from(mishaps.ALL), max_size=most, unique=True)):
         story = fault(draw, story)
     return story

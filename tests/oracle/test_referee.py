@@ -183,7 +183,7 @@ def test_the_same_serial_for_the_next_car():
         RECORD, rx_ms=END + 3_600_000, meter_start_e4kwh=12_400_000, meter_stop_e4kwh=12_500_000, energy_e4kwh=100_000
     )
     found = judge(replace(STORY, records=(RECORD, second), judged_at_ms=second.rx_ms))
-    assert (set(found.codes), found.status, found.energy) == ({"serial_reused"}, "review", F(40))
+    assert (set(found.codes), found.status, found.energy, found.apart) == (set(), "normal", F(40), (second,))
 
 
 def test_a_record_sent_twice_changes_nothing():

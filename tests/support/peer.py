@@ -18,6 +18,7 @@ class Peer:
         self.port = 0
         self.links = 0
         self.acknowledges = True
+        self.accepts_login = True
         self._now_ms = now_ms
         self._count = 0
 
@@ -32,7 +33,13 @@ class Peer:
                         continue
                     self.events.append(event)
                     self._count += 1
-                    for command in answers(event, self._now_ms(), self._count, acknowledges=self.acknowledges):
+                    for command in answers(
+                        event,
+                        self._now_ms(),
+                        self._count,
+                        acknowledges=self.acknowledges,
+                        accepts_login=self.accepts_login,
+                    ):
                         writer.write(link.send(command))
         except ConnectionError:
             pass

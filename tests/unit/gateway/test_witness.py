@@ -119,3 +119,10 @@ def test_two_piles_on_one_link_have_their_own_story(desk):
     assert {row.pile_id for row in desk.kept} == {PILE, other}
     both = [row for row in desk.kept if (row.at_ms - T0) == 15_000]
     assert {row.pile_id: row.about for row in both} == {PILE: "SampleReceived", other: "HeartbeatReceived"}
+
+
+def test_what_the_port_says_of_a_link_is_kept_with_its_opening():
+    kept = []
+    link = Witness(kept.extend, silence_ms_max=SILENCE_MS).link("10.0.0.5:4001", T0, "ykc-1.5")
+    link.sent(c.StopCharging(PILE, None, 1), b"x", T0 + 1)
+    assert [(row.kind, row.about) for row in kept] == [("open", "ykc-1.5"), ("down", "StopCharging")]

@@ -120,13 +120,23 @@ def test_a_length_that_counts_the_body_alone_needs_a_right_checksum_too():
     assert reasons[-1] == ""
 
 
-def test_a_damaged_frame_that_might_be_longer_is_waited_for_and_holds_nothing_back():
-    cards = broken(frame(0x46, bytes.fromhex(PILE) + b"\x01" + bytes(8)))
-    framer, cuts = feed(cards)
+def test_a_frame_too_short_for_its_type_is_waited_for_and_holds_nothing_back():
+    short = broken(frame(0x04, bytes.fromhex(PILE)))
+    framer, cuts = feed(short)
     assert cuts == []
-    assert framer.buffered_bytes == len(cards)
+    assert framer.buffered_bytes == len(short)
     cuts = [(cut.reason, cut.data) for cut in framer.feed(GOOD)]
-    assert cuts == [("checksum", cards), ("", GOOD)]
+    assert cuts == [("checksum", short), ("", GOOD)]
+
+
+def test_behind_a_false_start_a_length_may_count_the_body_alone_too():
+    short = body_alone(0x04, bytes.fromhex(PILE) + b"\x01\x00")
+    assert feed(b"\x68\xff" + short + GOOD)[1] == [("noise", b"\x68\xff"), ("", short), ("", GOOD)]
+
+
+def test_behind_a_false_start_a_body_may_be_longer_than_its_layout():
+    longer = frame(0x03, bytes.fromhex(PILE) + b"\x01\x00\x63")
+    assert feed(b"\x68\xff" + longer + GOOD)[1] == [("noise", b"\x68\xff"), ("", longer), ("", GOOD)]
 
 
 def test_the_buffer_never_holds_more_than_one_candidate():

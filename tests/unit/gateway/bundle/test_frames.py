@@ -3,6 +3,7 @@ import pytest
 from gateway.bundle.frames import broken_at, frames_of, kept_of, scope_of
 from gateway.framelog import read_log
 from gateway.outcome import FrameKept, RecordStored, SessionSaved
+from gateway.site import Site
 from gateway.store import Store, StoreConfig
 from tests.support.billed import REPLAYS
 from tests.support.bills import T0_MS, bill_row
@@ -97,7 +98,7 @@ def test_a_frame_that_was_altered_or_taken_out_is_found(store, sql):
 
 def test_a_log_yields_what_the_daemon_would_have_kept():
     log = REPLAYS / "app-start-across-two-rates" / "log.jsonl"
-    found = list(kept_of(read_log(log), silence_ms_max=30_000))
+    found = list(kept_of(read_log(log), Site(), silence_ms_max=30_000))
     abouts = [row.about for row in found if row.kind == "up"]
     assert "RecordReceived" in abouts
     assert {row.pile_id for row in found} == {PILE}

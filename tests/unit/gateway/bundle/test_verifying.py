@@ -6,7 +6,7 @@ from gateway.bundle.archive import BundleAltered, opened, pack, seal
 from gateway.bundle.making import make_bundle
 from gateway.bundle.verifying import verify_bundle
 from gateway.errors import StoreError
-from gateway.site import zone_of
+from gateway.site import Site, zone_of
 from gateway.store import Reader
 from tests.support.billed import REPLAYS, SITE, replayed
 
@@ -142,7 +142,7 @@ def test_frames_are_cut_from_logs_where_the_database_kept_none(tmp_path):
         now_ms=0,
         site_text=SITE.read_text(),
         computation="",
-        logged=kept_of(read_log(log), silence_ms_max=30_000),
+        logged=kept_of(read_log(log), Site(), silence_ms_max=30_000),
     )
     bare = make_bundle(reader, SERIAL, zone=ZONE, now_ms=0, site_text=SITE.read_text(), computation="")
     reader.close()

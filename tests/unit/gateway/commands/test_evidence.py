@@ -29,5 +29,5 @@ def test_a_bundle_is_made_carried_away_and_verified_without_anything_else(tmp_pa
 def test_a_bill_that_is_not_there_is_told(tmp_path):
     db = replayed(tmp_path / "a.db", "dates-are-zero")
     done = pilegate("evidence", "nobody", "-o", tmp_path / "x.zip", "--db", db)
-    assert (done.returncode, "bill nobody does not exist" in done.stderr) == (3, True)
+    assert (done.returncode, "nobody" in done.stderr) == (3, True)
     assert not (tmp_path / "x.zip").exists()

@@ -291,13 +291,14 @@ def test_wrong_clocks_show_in_the_record(fault, year):
     assert not one.pile.stories[0].is_clean
 
 
-def test_meter_reset_starts_from_zero_and_registers_go_on():
+def test_a_meter_reset_happens_under_a_charge_and_registers_go_on():
     plan = PilePlan(PILE, "AC", ((CARD_VISIT, dataclasses.replace(CARD_VISIT, is_meter_reset=True), CARD_VISIT),))
     one = DeskGateway(SimulatedPile(plan, 7, START_MS))
     one.run(6_000_000)
     first, second, third = one.of(e.RecordReceived)
     assert first.meter_start_e4kwh > 0
-    assert second.meter_start_e4kwh == 0
+    assert second.meter_start_e4kwh == first.meter_stop_e4kwh
+    assert second.meter_stop_e4kwh == second.energy_e4kwh // 2
     assert third.meter_start_e4kwh == second.meter_stop_e4kwh
     assert not one.of(e.BmsReported)
 

@@ -1,0 +1,35 @@
+from gateway.outcome import BillIssued, SampleTaken, SessionSaved
+from gateway.store import Store, StoreConfig
+from gateway.store.memory import MemoryStore
+
+
+def bill(transaction_id, revision):
+    return BillIssued(transaction_id, revision, "normal", "o", "p1", 1, 1, 1, 2, 1, 1, None, (), "r", "a", "{}")
+
+
+ROWS = [
+    SessionSaved("t1", "o", "p1", 1, "charging", None, 1, None, 0, {"seen": (1, 2)}),
+    SampleTaken("t1", 5, 50, 0, 0, 0, 0),
+    SampleTaken("t1", 6, 60, 0, 0, 0, 0),
+    bill("t2", 1),
+    bill("t2", 2),
+    bill("t1", 1),
+]
+
+
+def test_it_recalls_what_a_database_would(tmp_path):
+    store = Store(StoreConfig(path=str(tmp_path / "x.db")))
+    memory = MemoryStore(store)
+    memory.keep(iter(ROWS))
+    store.writer.call(lambda _: None).result(30)
+    assert memory.recall("t1") == store.reader.recall("t1") == ({"seen": [1, 2]}, [(5, 50), (6, 60)])
+    assert memory.recall("t9") is None
+    assert len(store.reader.revisions("t2")) == 2
+    store.close()
+
+
+def test_bills_are_the_newest_unless_all_are_wanted():
+    memory = MemoryStore()
+    memory.keep(ROWS)
+    assert [(each.transaction_id, each.revision) for each in memory.bills()] == [("t2", 2), ("t1", 1)]
+    assert len(memory.bills(all_revisions=True)) == 3

@@ -1,0 +1,64 @@
+import sqlite3
+
+import pytest
+
+from gateway.store.schema import migrations, prepare
+
+
+@pytest.fixture
+def connection(tmp_path):
+    connection = sqlite3.connect(tmp_path / "pilegate.db", isolation_level=None)
+    prepare(connection)
+    yield connection
+    connection.close()
+
+
+def tables(connection):
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    return {name: sql for name, sql in rows if not name.startswith(("sqlite_", "_sqlite"))}
+
+
+def test_every_table_is_strict(connection):
+    assert len(tables(connection)) > 15
+    for name, sql in tables(connection).items():
+        assert "STRICT" in sql.rpartition(")")[2], name
+
+
+def test_no_column_takes_a_float(connection):
+    for name in tables(connection):
+        kinds = {row[2] for row in connection.execute(f"PRAGMA table_info({name})")}
+        assert kinds <= {"INTEGER", "TEXT", "BLOB"}, name
+
+
+def test_columns_carry_their_units(connection):
+    for name in tables(connection):
+        for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({name})"):
+            stem = column.rpartition("_")[2]
+            if kind == "INTEGER" and ("at" in column.split("_") or "amount" in column or "energy" in column):
+                assert stem in ("ms", "e4kwh", "fen", "e4yuan"), f"{name}.{column}"
+
+
+def test_preparing_again_changes_nothing(connection):
+    before = tables(connection)
+    prepare(connection)
+    assert tables(connection) == before
+    applied = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'pilegate'").fetchall()
+    assert len(applied) == len(set(applied)) == len(list(migrations.applied(_wrapped(connection))))
+
+
+def _wrapped(connection):
+    import sqlite_utils
+
+    return sqlite_utils.Database(connection)
+
+
+def test_migrations_only_ever_grow():
+    """A step that was released is never renamed or reordered: databases in the field remember it by name."""
+    names = [step.name for step in migrations._migrations]
+    assert names[:3] == ["first_tables", "evidence_of_bills", "after_sales_cases"]
+
+
+@pytest.mark.parametrize("table", ["bill", "frame"])
+def test_evidence_is_never_edited(connection, table):
+    triggers = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    assert any(f"BEFORE UPDATE ON {table}" in sql for (sql,) in triggers)

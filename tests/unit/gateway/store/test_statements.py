@@ -1,0 +1,46 @@
+import sqlite3
+import typing
+
+import pytest
+
+from gateway import outcome
+from gateway.store.schema import prepare
+from gateway.store.statements import RowWriter
+
+
+@pytest.fixture
+def connection(tmp_path):
+    connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    prepare(connection)
+    yield connection
+    connection.close()
+
+
+def test_every_kind_of_row_can_be_written(connection):
+    writers = RowWriter(connection, (), lambda *_: None)._writers
+    assert set(writers) == set(typing.get_args(outcome.Row))
+
+
+def test_a_row_of_no_kind_is_an_error(connection):
+    with pytest.raises(KeyError):
+        RowWriter(connection, (), lambda *_: None).write("a row")
+
+
+def test_the_sequence_of_a_partition_counts_per_endpoint(connection):
+    seen = []
+
+    def envelope(endpoint, event, sequence):
+        seen.append((endpoint, event.partition, sequence))
+        return b"", 1
+
+    rows = RowWriter(connection, ("a", "b"), envelope)
+    for number, partition in enumerate(("t1", "t2", "t1")):
+        rows.write(outcome.EventRaised(f"e{number}", "x", "s", partition, 1, {}))
+    assert [each for each in seen if each[0] == "a"] == [("a", "t1", 1), ("a", "t2", 1), ("a", "t1", 2)]
+    assert [each[1:] for each in seen if each[0] == "b"] == [each[1:] for each in seen if each[0] == "a"]
+
+
+def test_text_beyond_ascii_stays_readable_in_the_database(connection):
+    rows = RowWriter(connection, (), lambda *_: None)
+    rows.write(outcome.OrderSaved("o", "p", 1, "k", None, 1, 2, "sent", "me", {"why": "充电"}))
+    assert connection.execute("SELECT request FROM order_log").fetchone() == ('{"why":"充电"}',)
