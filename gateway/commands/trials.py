@@ -47,6 +47,13 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
 @click.option(
     "--print-accounts", "what", flag_value="accounts", help="Print the commands that list their cards, and leave."
 )
+@click.option(
+    "--protocol",
+    type=click.Choice(["ykc", "aaf5", "mixed"]),
+    default="ykc",
+    show_default=True,
+    help="What the piles speak; mixed: some this, some that.",
+)
 @click.option("--mqtt", "broker", metavar="HOST:PORT", default=None, help="Reach the gateway through this MQTT broker.")
 @click.option(
     "--sessions",
@@ -76,6 +83,7 @@ def simulate(
     seed: int,
     faults: str,
     what: str | None,
+    protocol: str,
     broker: str | None,
     sessions_per_connector: int,
     speed: int,
@@ -88,7 +96,10 @@ def simulate(
         list_profiles()
         return
     if what is not None:
-        (print_site if what == "site" else print_accounts)(piles)
+        if what == "site":
+            print_site(piles, protocol)
+        else:
+            print_accounts(piles)
         return
     target = broker if broker is not None else connect
     host, _, port = target.rpartition(":")
@@ -108,6 +119,7 @@ def simulate(
                 speed=speed,
                 capture_path=capture_path,
                 is_mqtt=broker is not None,
+                protocol=protocol,
             )
         )
     )

@@ -25,9 +25,9 @@ def list_profiles() -> None:
     print_table(("profile", "what goes wrong"), [(each.name, each.text) for each in PROFILES.values()])
 
 
-def print_site(piles: int) -> None:
+def print_site(piles: int, protocol: str = "ykc") -> None:
     """Print the pile tables a gateway needs for such a fleet."""
-    say(site_tables(piles), sys.stdout)
+    say(site_tables(piles, protocol), sys.stdout)
 
 
 def print_accounts(piles: int) -> None:
@@ -49,6 +49,7 @@ async def run_simulation(
     speed: int,
     capture_path: Path | None,
     is_mqtt: bool = False,
+    protocol: str = "ykc",
 ) -> int:
     """Let a fleet live against a gateway; returns the exit status.
 
@@ -60,10 +61,10 @@ async def run_simulation(
     if faults not in PROFILES:
         say(f"no fault profile {faults!r}; there are: {', '.join(PROFILES)}")
         return WRONG_USAGE
-    cast = cast_fleet(piles, seed=seed, faults=faults, sessions_per_connector=sessions_per_connector)
+    cast = cast_fleet(piles, seed=seed, faults=faults, sessions_per_connector=sessions_per_connector, protocol=protocol)
     clock = ScaledClock(_wall_ms(), speed)
     dial = MqttDialler(host, port) if is_mqtt else None
-    with _tap(capture_path) as tap:
+    with _tap(capture_path, None if protocol == "mixed" else protocol) as tap:
         fleet = Fleet(cast, host=host, port=port, seed=seed, now_ms=clock.now_ms, speed=speed, tap=tap, dial=dial)
         telling = asyncio.create_task(_tell(fleet))
         try:
@@ -80,7 +81,7 @@ def _wall_ms() -> int:
 
 
 @contextlib.contextmanager
-def _tap(path: Path | None) -> Iterator[Tap | None]:
+def _tap(path: Path | None, protocol: str | None) -> Iterator[Tap | None]:
     """Where ``--capture`` writes; ``None`` without it."""
     if path is None:
         yield None
@@ -89,7 +90,7 @@ def _tap(path: Path | None) -> Iterator[Tap | None]:
         writer = TextLogWriter(stream)
 
         def keep(at_ms: int, link: str, kind: Kind, data: bytes) -> None:
-            writer.append(at_ms, link, kind, data, "ykc")
+            writer.append(at_ms, link, kind, data, protocol)
 
         yield keep
 

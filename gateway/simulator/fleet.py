@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.framelog import Kind
+from gateway.simulator.aaf5 import Aaf5Pile
 from gateway.simulator.charge import Story
 from gateway.simulator.faults import FaultyWire
 from gateway.simulator.lines import Dialler, Line, TcpLine
 from gateway.simulator.pile import SimulatedPile
+from gateway.simulator.plan import PilePlan
 from gateway.simulator.scripts import Cast
 
 _NAP_S_MAX = 0.25
@@ -75,7 +77,7 @@ class Fleet:
         self._dial = dial or self._dial_tcp
         self._lingers = lingers
         self._stopping = asyncio.Event()
-        self.piles = [SimulatedPile(each.plan, seed, now_ms()) for each in cast]
+        self.piles = [_pile(each.plan, seed, now_ms()) for each in cast]
         self._wires = [FaultyWire(each.profile, random.Random(f"{seed}:wire:{each.plan.pile_id}")) for each in cast]
 
     # -- the whole ------------------------------------------------------------------------------------
@@ -171,6 +173,11 @@ class Fleet:
     def is_over_for(self, pile: SimulatedPile) -> bool:
         """Whether this pile should hang up."""
         return self._stopping.is_set() or pile.wants_hang_up or (pile.is_finished and not self._lingers)
+
+
+def _pile(plan: PilePlan, seed: int, now_ms: int) -> SimulatedPile:
+    made = Aaf5Pile if plan.protocol.startswith("aaf5") else SimulatedPile
+    return made(plan, seed, now_ms)
 
 
 class _Talk:

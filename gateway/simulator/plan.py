@@ -68,6 +68,7 @@ class PilePlan:
 
     Attributes:
         pile_id: 14 digits.
+        protocol: what it speaks, ``ykc`` or such as ``aaf5-sh52``.
         current: ``DC`` or ``AC``.
         visits: per connector, in order.
         registers_e4kwh: meter reading of each connector at the beginning.
@@ -97,6 +98,7 @@ class PilePlan:
     heartbeat_ms: int = 10_000
     sample_ms: int = 15_000
     idle_sample_ms: int = 300_000
+    protocol: str = "ykc"
     logic_cards: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -20,9 +20,19 @@ class Cast:
     profile: FaultProfile
 
 
-def pile_id(number: int) -> str:
-    """The id of the n-th simulated pile, 14 digits, from 1."""
-    return f"99{number:012d}"
+PROTOCOLS = ("ykc", "aaf5", "mixed")
+_SPOKEN = {"ykc": ("ykc",), "aaf5": ("aaf5-sh52", "aaf5-sh26"), "mixed": ("ykc", "aaf5-sh52", "ykc", "aaf5-sh26")}
+
+
+def protocol_of(number: int, protocol: str) -> str:
+    """What the n-th pile of a fleet speaks."""
+    spoken = _SPOKEN[protocol]
+    return spoken[number % len(spoken)]
+
+
+def pile_id(number: int, protocol: str = "ykc") -> str:
+    """The id of the n-th simulated pile, from 1: 14 digits, or letters and digits where its protocol has such."""
+    return f"SIM{number:011d}" if protocol_of(number, protocol).startswith("aaf5") else f"99{number:012d}"
 
 
 def card_uid(number: int) -> str:
@@ -43,6 +53,7 @@ def cast_fleet(
     sessions_per_connector: int = 1,
     charge_ms: tuple[int, int] = (60_000, 180_000),
     registers: Mapping[tuple[str, int], int] | None = None,
+    protocol: str = "ykc",
 ) -> list[Cast]:
     """The piles of a fleet.
 
@@ -53,23 +64,30 @@ def cast_fleet(
         sessions_per_connector: cars that come to each connector.
         charge_ms: shortest and longest charge.
         registers: where the meters stand, 0.1 Wh by pile and connector, when these piles were played before.
+        protocol: one of ``PROTOCOLS``.
     """
     cast = []
     for number in range(1, piles + 1):
         rng = random.Random(f"{seed}:script:{number}")
         is_dc = number % 3 != 0
+        spoken = protocol_of(number, protocol)
+        has_vin = is_dc and spoken != "aaf5-sh26"  # no start by VIN before V4.6
         rows = tuple(
-            tuple(_visit(number, is_dc=is_dc, rng=rng, charge_ms=charge_ms) for _ in range(sessions_per_connector))
+            tuple(
+                _visit(number, is_dc=is_dc, has_vin=has_vin, rng=rng, charge_ms=charge_ms)
+                for _ in range(sessions_per_connector)
+            )
             for _ in range(2 if is_dc else 1)
         )
         profile = profile_for(faults, rng)
         plan = PilePlan(
-            pile_id(number),
+            pile_id(number, protocol),
             "DC" if is_dc else "AC",
             rows,
-            registers_e4kwh=_registers(pile_id(number), len(rows), registers or {}),
+            registers_e4kwh=_registers(pile_id(number, protocol), len(rows), registers or {}),
             offline_cards=frozenset({card_uid(number)}),
             is_high_first=rng.randrange(4) == 0,
+            protocol=spoken,
         )
         cast.append(Cast(afflict(plan, profile, rng), profile))
     return cast
@@ -81,9 +99,9 @@ def _registers(pile: str, connectors: int, known: Mapping[tuple[str, int], int])
     return tuple(known.get((pile, no), first.randrange(10_000, 900_000) * 10_000) for no in range(1, connectors + 1))
 
 
-def _visit(number: int, *, is_dc: bool, rng: random.Random, charge_ms: tuple[int, int]) -> Visit:
+def _visit(number: int, *, is_dc: bool, has_vin: bool, rng: random.Random, charge_ms: tuple[int, int]) -> Visit:
     return Visit(
-        start=rng.choice(("card", "card", "vin")) if is_dc else "card",
+        start=rng.choice(("card", "card", "vin")) if has_vin else "card",
         wait_ms=rng.randrange(2_000, 10_000),
         charge_ms=rng.randrange(*charge_ms),
         power_w=(DC_W if is_dc else AC_W) - rng.randrange(0, 1_000),
@@ -93,13 +111,15 @@ def _visit(number: int, *, is_dc: bool, rng: random.Random, charge_ms: tuple[int
     )
 
 
-def site_tables(piles: int) -> str:
+def site_tables(piles: int, protocol: str = "ykc") -> str:
     """The ``[[pile]]`` tables that a gateway must hold for such a fleet, as TOML."""
     parts = []
     for number in range(1, piles + 1):
         is_dc = number % 3 != 0
         rated_kw, current = ("120", "DC") if is_dc else ("11", "AC")
-        parts.append(f'[[pile]]\nid = "{pile_id(number)}"\nstation = "simulated"\nregister_decimals = 4\n')
+        spoken = protocol_of(number, protocol)
+        known = "register_decimals = 4" if spoken == "ykc" else f'protocol = "{spoken}"'
+        parts.append(f'[[pile]]\nid = "{pile_id(number, protocol)}"\nstation = "simulated"\n{known}\n')
         parts += [
             f'[[pile.connector]]\nno = {no}\nrated_kw = "{rated_kw}"\ncurrent = "{current}"\n'
             for no in range(1, 3 if is_dc else 2)
