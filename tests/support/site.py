@@ -34,17 +34,17 @@ rate = "flat"
 """
 
 
-def site_text(piles: int) -> str:
+def site_text(piles: int, protocol: str = "ykc") -> str:
     """Tariff, piles and offline cards of a simulated fleet."""
     cards = "".join(f'[[card]]\nuid = "{card_uid(number)}"\n' for number in range(1, piles + 1))
-    return f'[site]\nname = "test"\ntimezone = "Asia/Shanghai"\n{TARIFF}\n{site_tables(piles)}\n{cards}'
+    return f'[site]\nname = "test"\ntimezone = "Asia/Shanghai"\n{TARIFF}\n{site_tables(piles, protocol)}\n{cards}'
 
 
-def write_config(directory: Path, piles: int, *, more: str = "") -> Path:
+def write_config(directory: Path, piles: int, *, more: str = "", protocol: str = "ykc") -> Path:
     """A configuration on free ports of the loopback interface; everything else lies in ``directory``."""
     path = directory / "gateway.toml"
     path.write_text(
-        f"""{site_text(piles)}
+        f"""{site_text(piles, protocol)}
 [[listen]]
 host = "127.0.0.1"
 port = 0
