@@ -44,7 +44,7 @@ class Bill:
     tariff: Tariff | None
     campaigns: tuple[str, ...]
     start_channel: str | None
-    stop_code: int | None
+    stop_name: str | None
     stop_text_en: str | None
     vin: str | None
     card_uid: str | None
@@ -166,9 +166,9 @@ class Bill:
         }
 
     def _stop_reason(self) -> dict[str, str] | None:
-        if self.stop_code is None or self.stop_text_en is None:
+        if self.stop_name is None or self.stop_text_en is None:
             return None
-        return {"code": f"0x{self.stop_code:02X}", "text": self.stop_text_en}
+        return {"code": self.stop_name, "text": self.stop_text_en}
 
 
 def _e4(value: int | None) -> str | None:

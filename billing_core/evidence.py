@@ -79,7 +79,11 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A transaction record as it came. Faults are ``zero_date`` or ``invalid_field``."""
+    """A transaction record as it came. Faults are ``zero_date`` or ``invalid_field``.
+
+    ``stop_kind`` is soc_full, balance, start_failed, unclear or other; ``stop_label`` the code as its protocol writes
+    it, empty for two hex digits.
+    """
 
     rx_ms: int
     serial: str
@@ -105,6 +109,13 @@ class Record:
     stop_text_en: str
     stop_text_zh: str
     content_hash: str
+    stop_kind: str = "other"
+    stop_label: str = ""
+
+    @property
+    def stop_name(self) -> str:
+        """The stop code as people write it."""
+        return self.stop_label or f"0x{self.stop_code:02X}"
 
     @property
     def has_registers(self) -> bool:

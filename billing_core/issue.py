@@ -131,7 +131,7 @@ def issue_bill(evidence: Evidence, *, revision: int) -> Bill:
         tariff=findings.tariff,
         campaigns=reckoning.split.campaigns,
         start_channel=evidence.start_channel,
-        stop_code=record.stop_code if record else None,
+        stop_name=record.stop_name if record else None,
         stop_text_en=record.stop_text_en if record else None,
         vin=(record.vin if record else None) or (evidence.authorisation.vin if evidence.authorisation else None),
         card_uid=_card(evidence, record),

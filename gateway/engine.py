@@ -101,6 +101,7 @@ class Engine:
                 return self._on_report(event, None, 0)
             case events.StartRequested():
                 self.sessions.requests[(event.pile_id, event.connector)] = event
+                self.naming.on_requested(event)
         return Outcome()
 
     def on_command(self, command: commands.PileCommand, at_ms: int) -> Outcome:

@@ -59,6 +59,8 @@ def record_of(event: RecordReceived, zone: Zone) -> Record:
         card_uid=event.card_uid,
         start_channel=event.start_channel,
         stop_code=event.stop_code,
+        stop_kind=event.stop_kind,
+        stop_label=event.stop_label,
         stop_text_en=event.stop_text[0],
         stop_text_zh=event.stop_text[1],
         content_hash=content_hash(event.identity or event.body),
@@ -84,6 +86,14 @@ def _decimals(entry: PileEntry | None, protocol: str) -> int | None:
     return traits_of(protocol).register_decimals
 
 
+def _price_decimals(entry: PileEntry | None, protocol: str) -> int | None:
+    """Places of the prices that a pile computes with: as listed, else as its protocol carries them."""
+    if entry is not None and entry.price_decimals is not None:
+        return entry.price_decimals
+    decimals = traits_of(protocol).price_decimals
+    return decimals if decimals < 5 else None
+
+
 def pile_facts(
     site: Site, place: tuple[str, int], protocol: str, firmware_version: str | None, connector: int
 ) -> PileFacts:
@@ -103,7 +113,7 @@ def pile_facts(
         rated_w=entry.rated_w(charged_on) if entry else None,
         commissioned_ms=site.commissioned_ms(pile_id),
         register_decimals=_decimals(entry, protocol),
-        price_decimals=entry.price_decimals if entry else None,
+        price_decimals=_price_decimals(entry, protocol),
         model=entry.model if entry else None,
         firmware_version=firmware_version,
     )

@@ -8,6 +8,7 @@ for this card on its connector. Both work on what the frames say alone, so that 
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict, deque
 from typing import TypeVar
 
 from gateway.outcome import Outcome
@@ -17,6 +18,8 @@ from protocol.events import RecordReceived, SampleReceived, StartRequested
 
 _Event = TypeVar("_Event", SampleReceived, RecordReceived)
 _WAITS_MS = 600_000  # a car that is not plugged in by then needs its card again
+_ANSWERED_MS = 30_000  # a request that was not answered by then never will be
+_KEPT_MAX = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,13 +38,22 @@ class Naming:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._grants: dict[tuple[str, str], _Grant] = {}  # (pile, card)
+        self._asked: dict[tuple[str, int], deque[StartRequested]] = defaultdict(lambda: deque(maxlen=_KEPT_MAX))
+        self._grants: dict[tuple[str, str], deque[_Grant]] = defaultdict(lambda: deque(maxlen=_KEPT_MAX))  # pile, card
+
+    def on_requested(self, event: StartRequested) -> None:
+        """A pile asked; several cars may ask before the first is answered."""
+        self._asked[(event.pile_id, event.connector)].append(event)
 
     def on_granted(self, command: AuthoriseStart, at_ms: int) -> None:
-        """A start was allowed, or refused, by an answer that carries no number."""
-        asked = self._sessions.requests.pop((command.pile_id, command.connector), None)
-        if command.is_accepted and asked is not None and asked.card_uid is not None:
-            self._grants[(command.pile_id, asked.card_uid)] = _Grant(command, asked, at_ms)
+        """A start was allowed, or refused, by an answer that carries no number; answers come in the order of requests."""
+        waiting = self._asked[(command.pile_id, command.connector)]
+        while waiting:
+            asked = waiting.popleft()
+            if at_ms - asked.at_ms <= _ANSWERED_MS:
+                if command.is_accepted and asked.card_uid is not None:
+                    self._grants[(command.pile_id, asked.card_uid)].append(_Grant(command, asked, at_ms))
+                return
 
     def named(self, event: _Event) -> tuple[_Event, Outcome]:
         """The event with its transaction, and the opening of a session that waited for its name."""
@@ -56,9 +68,12 @@ class Naming:
         return event, self._open(event.pile_id, event.card_uid, number, event.connector, event.at_ms)
 
     def _open(self, pile_id: str, card_uid: str, number: str, connector: int, at_ms: int) -> Outcome:
-        grant = self._grants.pop((pile_id, card_uid), None)
-        if grant is None or at_ms - grant.at_ms > _WAITS_MS:
+        waiting = self._grants[(pile_id, card_uid)]
+        while waiting and at_ms - waiting[0].at_ms > _WAITS_MS:
+            waiting.popleft()
+        if not waiting:
             return Outcome()
+        grant = waiting.popleft()
         self._sessions.requests[(pile_id, connector)] = grant.asked
         command = dataclasses.replace(grant.command, transaction_id=number, connector=connector)
         return self._sessions.on_start_ordered(command, grant.at_ms)

@@ -228,6 +228,9 @@ class RecordReceived(Event):
     ``tiers`` stand in the order sharp, peak, flat, valley[, deep_valley]. ``body`` is the frame's body as it
     came, the identity of the record's content.
 
+    ``stop_kind`` says what a rule may ask of the stop: soc_full, balance, start_failed, unclear (a code that means
+    nothing here) or other; ``stop_label`` is the code as the protocol's people write it, empty for two hex digits.
+
     ``identity`` is that part of the content by which a repeat is known, where a repeat may differ in the rest
     (counters of the pile, for instance); empty: the whole body.
 
@@ -256,6 +259,8 @@ class RecordReceived(Event):
     card_uid: str | None
     layout: str  # "standard" | "meter4" | "plus2" | "five-rate" | "v1.7"
     body: bytes = field(repr=False)
+    stop_kind: str = "other"
+    stop_label: str = ""
     identity: bytes = field(default=b"", repr=False)
     slots_e4kwh: tuple[int, ...] = ()
     are_slots_periods: bool = False

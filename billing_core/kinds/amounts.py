@@ -9,7 +9,6 @@ from billing_core.fixed import energy_fee_e4yuan, format_e4, format_e5, format_f
 from billing_core.kinds.words import RATE_ZH, Found, both, kwh, local_time
 from billing_core.tariff import RATE_NAMES, Rate, rate_cuts
 
-BALANCE_EXHAUSTED = 0x6E
 _SIGN_BIT = 2**31
 _FACTOR_ONE_E4 = 10_000
 _DAY_MS = 86_400_000
@@ -216,7 +215,7 @@ def tariff_changed_mid_session(evidence: Evidence, findings: Findings) -> Found 
 def is_clamped(evidence: Evidence, findings: Findings) -> bool:
     """Whether the pile cut the amount at the balance: by its stop code, and both sums agree."""
     record, authorisation, gross = findings.record, evidence.authorisation, gross_fen(findings)
-    if record is None or authorisation is None or gross is None or record.stop_code != BALANCE_EXHAUSTED:
+    if record is None or authorisation is None or gross is None or record.stop_kind != "balance":
         return False
     is_balance = abs(record.amount_e4yuan - 100 * authorisation.balance_fen) <= 100
     return is_balance and record.amount_e4yuan < 100 * gross

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from billing_core.evidence import Evidence
 from billing_core.findings import Findings, stop_limit_ms
-from billing_core.kinds.amounts import BALANCE_EXHAUSTED
-from billing_core.kinds.presence import START_FAILED
 from billing_core.kinds.words import Found, both, kwh
 from billing_core.seen import energy_at
 
-_SOC_FULL = 0x41
 _SOC_FULL_PERCENT = 95
-_RESERVED = {*range(0x46, 0x4A), 0x58, *range(0x65, 0x6A), 0x78, *range(0x8A, 0x90)}
 _GROWTH_E4KWH = 5_000
 _WATT_MS = 360_000
 _MINUTE_MS = 60_000
@@ -23,20 +19,20 @@ def stop_reason_inconsistent(evidence: Evidence, findings: Findings) -> Found | 
     record = findings.record
     if record is None:
         return None
-    code, why = record.stop_code, None
+    kind, why = record.stop_kind, None
     state = _last_soc_percent(evidence)
-    if code == _SOC_FULL and state and state < _SOC_FULL_PERCENT:
+    if kind == "soc_full" and state and state < _SOC_FULL_PERCENT:
         why = f"the battery stood at {state} %", f"SOC为{state}%"
-    elif code == BALANCE_EXHAUSTED and _has_balance_left(evidence, record.amount_e4yuan):
+    elif kind == "balance" and _has_balance_left(evidence, record.amount_e4yuan):
         why = "the balance was not used up", "余额并未用尽"
-    elif code in START_FAILED and record.energy_e4kwh > findings.half_e4kwh:
+    elif kind == "start_failed" and record.energy_e4kwh > findings.half_e4kwh:
         why = f"{kwh(record.energy_e4kwh)} kWh were charged", f"已充电{kwh(record.energy_e4kwh)}度"
-    elif code in _RESERVED or not 0x40 <= code <= 0x90:
+    elif kind == "unclear":
         why = "the code is reserved or unknown", "代码为预留或未知"
     if why is None:
         return None
     return both(
-        "Stop reason 0x{c:02X} is not confirmed: {en}.", "停止原因0x{c:02X}未确认:{zh}。", c=code, en=why[0], zh=why[1]
+        "Stop reason {c} is not confirmed: {en}.", "停止原因{c}未确认:{zh}。", c=record.stop_name, en=why[0], zh=why[1]
     )
 
 

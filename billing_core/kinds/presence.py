@@ -9,7 +9,6 @@ from billing_core.findings import RECORD_DUE_MS, RECORD_LOST_MS, Findings
 from billing_core.fixed import format_e4
 from billing_core.kinds.words import Found, both, kwh, local_time, minutes
 
-START_FAILED = range(0x4A, 0x65)
 POWER_LOST = 0x83
 _SOC_DROP_PERCENT = 5
 _SPLIT_MS = 120_000
@@ -187,7 +186,7 @@ def start_failed_billed(evidence: Evidence, findings: Findings) -> Found | None:
     record = findings.record
     if record is None or record.amount_e4yuan == 0 or findings.energy_e4kwh:
         return None
-    if evidence.refusal_code is None and record.stop_code not in START_FAILED:
+    if evidence.refusal_code is None and record.stop_kind != "start_failed":
         return None
     return both(
         "The start failed, but the record asks for {y} yuan.",

@@ -316,7 +316,7 @@ class Aaf5Pile(SimulatedPile):
             "duration_s": (story.ended_at_ms - story.started_at_ms) // 1_000,
             "soc_start": 20,
             "soc_end": 60,
-            "stop_reason": _STOPS.get(raw["stop_reason"], 4000),
+            "stop_reason": _STOPS.get(raw["stop_reason"], 200),
             "energy": stop - start,
             "meter_start": start & 0xFFFFFFFF,
             "meter_end": stop & 0xFFFFFFFF,

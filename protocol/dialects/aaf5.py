@@ -12,7 +12,7 @@ from typing import Any
 
 from protocol import commands as c
 from protocol import events as e
-from protocol.dialects.aaf5_codes import stop_text
+from protocol.dialects.aaf5_codes import stop_kind, stop_text
 from protocol.dialects.aaf5_frames import LV34, OP30, SH40, SH52, SL
 from protocol.dialects.aaf5_times import pile_time
 from protocol.dialects.aaf5_wire import render_fields, text_of
@@ -359,6 +359,8 @@ def _record(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
         card_uid=card_of(card) if card else None,
         layout=heard.wire.layout.name,
         body=heard.wire.body,
+        stop_kind=stop_kind(stop, profile),
+        stop_label=str(stop),
         identity=_identity(heard.pile_id, raw),
         slots_e4kwh=tuple(slot["value"] * scale for slot in raw["slots"]),
         are_slots_periods=_are_periods(heard, raw),

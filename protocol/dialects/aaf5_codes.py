@@ -341,6 +341,33 @@ def stop_class(code: int, profile: str) -> str:
     return table[code][0] if code in table else "unknown"
 
 
+_SOC_FULL = {30, 316, 101015}
+_BALANCE = {308, 310, 101008, 101014}
+_NOT_STARTED = {303, 403}
+_KINDS_LV34 = {
+    275: "soc_full",
+    322: "soc_full",
+    357: "balance",
+    361: "balance",
+    350: "start_failed",
+    351: "start_failed",
+}
+
+
+def stop_kind(code: int, profile: str) -> str:
+    """What a rule may ask of a stop: soc_full, balance, start_failed, unclear or other."""
+    if profile == LV34:
+        return _KINDS_LV34.get(code, "other" if code in _STOPS_LV34 or 513 <= code <= 592 else "unclear")
+    if profile == SH26 and 0 < code < 256:
+        return "other"  # codes of one firmware's own
+    for kind, codes in (("soc_full", _SOC_FULL), ("balance", _BALANCE), ("start_failed", _NOT_STARTED)):
+        if code in codes:
+            return kind
+    is_known = code in _STOPS or (profile == OP30 and code in _STOPS_OP30)
+    return "other" if is_known and code != _UNKNOWN else "unclear"
+
+
+_UNKNOWN = 4000
 _ALARMS = {
     1: "insulation test", 3: "emergency stop", 5: "DC over-voltage", 6: "DC under-voltage", 8: "DC output open",
     9: "ambient too hot", 13: "DC reversed", 16: "module types differ", 17: "fuse", 18: "contactor",

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol import commands as c
 from protocol import events as e
-from protocol.dialects.ykc_codes import stop_text
+from protocol.dialects.ykc_codes import stop_kind, stop_text
 from protocol.dialects.ykc_frames import FRAMES
 from protocol.dialects.ykc_times import pile_time
 from protocol.dialects.ykc_wire import NAME, render_fields, vin_text
@@ -276,6 +276,7 @@ def _record(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, option
         card_uid=_card(raw["card"]),
         layout="plus2" if is_plus2 else wire.layout.name,
         body=wire.body,
+        stop_kind=stop_kind(raw["stop_reason"]),
     )
 
 

@@ -90,6 +90,18 @@ def stop_text(code: int) -> tuple[str, str]:
     return f"code 0x{code:02X} is not in the list", f"代码0x{code:02X}不在列表中"
 
 
+_KINDS = {0x41: "soc_full", 0x6E: "balance"}
+_START_FAILED = range(0x4A, 0x65)
+_RESERVED = {*range(0x46, 0x4A), 0x58, *range(0x65, 0x6A), 0x78, *range(0x8A, 0x90)}
+
+
+def stop_kind(code: int) -> str:
+    """What a rule may ask of a stop: soc_full, balance, start_failed, unclear or other."""
+    if code in _RESERVED or not 0x40 <= code <= 0x90:
+        return "unclear"
+    return "start_failed" if code in _START_FAILED else _KINDS.get(code, "other")
+
+
 FAULTS = (
     "emergency stop pressed",
     "no usable rectifier module",

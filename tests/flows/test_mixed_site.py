@@ -76,7 +76,7 @@ def day(tmp_path_factory):
 
 
 def test_every_session_of_either_family_has_one_bill(day):
-    piles, bills, daemon = day
+    piles, bills, _daemon = day
     stories = [story for pile in piles for story in pile.stories]
     assert len(stories) >= COUNT
     assert {story.transaction_id for story in stories} == set(bills)
@@ -86,7 +86,7 @@ def test_every_session_of_either_family_has_one_bill(day):
 
 
 def test_clean_sessions_are_billed_to_the_fen(day):
-    piles, bills, daemon = day
+    piles, bills, _daemon = day
     for pile in piles:
         for story in pile.stories:
             bill = bills[story.transaction_id]
