@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from billing_core.occupancy import OccupancyTerms
-from billing_core.tolerances import Tolerances
-
 from billing_core import evidence as engine
 from billing_core.bill import Bill
 from billing_core.issue import issue_bill
+from billing_core.occupancy import OccupancyTerms
 from billing_core.tariff import RATE_NAMES, Campaign, Rate, Tariff, TariffBook
+from billing_core.tolerances import Tolerances
 from gateway.site import zone_of
 from tests.oracle import catalogue, predicates
 from tests.oracle.case import Case

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from gateway.errors import StoreError
-from gateway.outcome import MeterStopKnown
+from gateway.outcome import ChainKept
 from gateway.store import Store, StoreConfig
 from gateway.store.backup import backup, restore, verify
 
@@ -24,13 +24,13 @@ def store(path):
 
 
 def put(store, connector):
-    store.writer.submit([MeterStopKnown("p1", connector, 1, 10)]).result(WAIT_S)
+    store.writer.submit([ChainKept("p1", connector, f"t{connector}", 1, 0, 10, 1, 2, None)]).result(WAIT_S)
 
 
 def meters(path):
     connection = sqlite3.connect(path)
     try:
-        return [row[0] for row in connection.execute("SELECT connector FROM meter ORDER BY 1")]
+        return [row[0] for row in connection.execute("SELECT connector FROM register_chain ORDER BY 1")]
     finally:
         connection.close()
 

@@ -5,8 +5,8 @@ import pytest
 
 from gateway.outcome import (
     BillIssued,
+    ChainKept,
     EventRaised,
-    MeterStopKnown,
     OfflineCardsKnown,
     OrderSaved,
     PileClockChecked,
@@ -58,10 +58,10 @@ def event(event_id, partition, at_ms=100):
 def test_a_session_is_replaced_and_recalled_with_its_samples(store):
     put(store, session("t1", 5), SampleTaken("t1", 6, 10, 0, 0, 0, 0), SampleTaken("t1", 7, 20, 0, 0, 0, 0))
     put(store, dataclasses.replace(session("t1", 5), energy_e4kwh=20, frozen={"k": "newer"}))
-    assert store.reader.recall("t1") == ({"k": "newer"}, [(6, 10), (7, 20)])
+    assert store.reader.recall("t1") == ({"k": "newer"}, [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)])
     assert store.reader.recall("t2") is None
     assert store.reader.session("t1")["energy_e4kwh"] == 20
-    assert list(store.reader.open_sessions()) == [({"k": "newer"}, [(6, 10), (7, 20)])]
+    assert list(store.reader.open_sessions()) == [({"k": "newer"}, [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)])]
     put(store, dataclasses.replace(session("t1", 5), state="billed"))
     assert list(store.reader.open_sessions()) == []
 
@@ -114,8 +114,9 @@ def test_a_record_is_kept_once_and_another_content_beside_it(store):
 def test_what_a_restart_takes_up(store):
     put(
         store,
-        MeterStopKnown("p1", 1, 5, 100),
-        MeterStopKnown("p1", 1, 6, 200),
+        ChainKept("p1", 1, "t1", 6, 100, 200, 6, 7, None),
+        ChainKept("p1", 1, "t0", 5, 0, 90, 5, 6, "c"),
+        ChainKept("p1", 1, "t0", 5, 0, 100, 5, 6, "c", was_unplugged=True),
         PileSeen("p1", 1, "ykc-1.6", "V1", 2, "DC"),
         PileClockChecked("p1", 9, -30),
         PileTariffKnown("p1", 9, "0100"),
@@ -125,7 +126,10 @@ def test_what_a_restart_takes_up(store):
         TariffPriced("0100", 1, "*", "other"),
     )
     reader = store.reader
-    assert reader.meter_stops() == {("p1", 1): 200}
+    assert reader.register_chains() == [
+        ChainKept("p1", 1, "t0", 5, 0, 100, 5, 6, "c", was_unplugged=True),
+        ChainKept("p1", 1, "t1", 6, 100, 200, 6, 7, None),
+    ]
     assert reader.pile_clocks() == {"p1": (9, -30)}
     assert reader.offline_cards() == {"p1": ["c2"]}
     assert [row["terms"] for row in reader.priced_tariffs()] == ["{}"]
