@@ -194,7 +194,8 @@ class App:
         self.store.writer.submit([SiteKnown(self.clock.now_ms(), text)])
 
     def _watch(self, item: EventRaised | Notice) -> None:
-        """Something for upstream may have come into the outbox."""
+        """Something for upstream may have come into the outbox, or something may have to be asked for."""
+        self.routine.watch(item)
         if isinstance(item, EventRaised):
             if item.type.startswith("pilegate.bill."):
                 self.metrics.bills[str(item.data["status"])] += 1

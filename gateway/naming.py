@@ -46,7 +46,7 @@ class Naming:
         self._asked[(event.pile_id, event.connector)].append(event)
 
     def on_granted(self, command: AuthoriseStart, at_ms: int) -> None:
-        """A start was allowed, or refused, by an answer that carries no number; answers come in the order of requests."""
+        """A start was allowed, or refused, by an answer that carries no number; answers keep the order of requests."""
         waiting = self._asked[(command.pile_id, command.connector)]
         while waiting:
             asked = waiting.popleft()

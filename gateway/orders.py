@@ -20,7 +20,7 @@ from gateway.outcome import Notice, OrderSaved, Outcome
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
 from protocol import events
-from protocol.commands import PileCommand, ReadSample, StartCharging, UpdateBalance
+from protocol.commands import AskRecord, PileCommand, ReadSample, StartCharging, UpdateBalance
 from protocol.errors import LocalProtocolError
 
 log = structlog.get_logger()
@@ -232,6 +232,10 @@ class Orders:
                 if pending is not None:
                     state = "accepted" if event.is_accepted else "refused"
                     self._finish(pending, state, {"reason_code": event.reason_code, **event.detail})
+            case events.RecordReceived():
+                pending = self._pending.get((event.pile_id, AskRecord.__name__, event.connector))
+                if pending is not None:
+                    self._finish(pending, "accepted", {"serial": event.serial})
             case events.SampleReceived():
                 pending = self._pending.get((event.pile_id, ReadSample.__name__, event.connector))
                 if pending is not None:

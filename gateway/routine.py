@@ -10,9 +10,10 @@ from typing import Any
 import structlog
 
 from gateway.orders import OrderError, Orders
+from gateway.outcome import Notice
 from gateway.switchboard import Switchboard
 from gateway.tomlfile import bounded
-from protocol.commands import PileCommand, SetQrPrefix, SetTariff, SyncTime
+from protocol.commands import AskRecord, PileCommand, SetQrPrefix, SetTariff, SyncTime
 from protocol.errors import LocalProtocolError
 from protocol.events import PileLoggedIn
 
@@ -51,12 +52,24 @@ class Routine:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_event(self, event: object) -> None:
-        """A login: set the clock, repeat the QR prefix."""
+        """A login: set the clock, repeat the QR prefix, ask for what did not come while the pile was away."""
         if isinstance(event, PileLoggedIn):
             self._sync_time(event.pile_id, event.at_ms)
+            for session in self._switchboard.engine.sessions.running():
+                if session.is_overdue and session.core.pile_id == event.pile_id:
+                    self._ask_record(event.pile_id, session.core.connector, session.transaction_id)
             if self._config.qr_prefix:
                 command = SetQrPrefix(event.pile_id, None, self._config.qr_prefix, self._config.qr_has_connector)
                 self._spawn(self._place(command))
+
+    def watch(self, item: object) -> None:
+        """A record that did not come is asked for again, before a bill has to do without it."""
+        if isinstance(item, Notice) and item.type == "pilegate.session.record_overdue":
+            self._ask_record(str(item.data["pile_id"]), int(str(item.data["connector"])), item.subject)
+
+    def _ask_record(self, pile_id: str, connector: int, transaction_id: str) -> None:
+        if self._switchboard.engine.piles.traits(pile_id).can_ask_record and self._switchboard.is_connected(pile_id):
+            self._spawn(self._place(AskRecord(pile_id, None, connector, transaction_id)))
 
     def tick(self, at_ms: int) -> None:
         """Now and then: overdue clocks and stale tariffs of connected piles."""

@@ -6,6 +6,7 @@ fetched through ``recall``, the only look this room takes at the past.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ from gateway.outcome import Outcome
 from gateway.sessionrows import notice, sample_row, session_event
 from gateway.site import Site
 from protocol.commands import AuthoriseStart, StartCharging, UpdateBalance
+from protocol.detect import traits_of
 from protocol.events import (
     BmsEnded,
     BmsReported,
@@ -157,10 +159,17 @@ class Sessions:
                 continue
             outcome.rows.append(other.saved())
 
+    def _timers_of(self, pile_id: str) -> Timers:
+        """The deadlines, longer where a pile's protocol lets it take its time to start."""
+        start_ms = traits_of(self.protocols.get(pile_id)).start_deadline_ms
+        if start_ms is None or start_ms <= self.timers.start_deadline_ms:
+            return self.timers
+        return dataclasses.replace(self.timers, start_deadline_ms=start_ms)
+
     def open(self, transaction_id: str, pile_id: str, connector: int, at_ms: int) -> OpenSession:
         """A session that begins to exist."""
         session = OpenSession(
-            core=ChargingSession(transaction_id, pile_id, connector, at_ms, self.timers),
+            core=ChargingSession(transaction_id, pile_id, connector, at_ms, self._timers_of(pile_id)),
             order_no=order_no(transaction_id, at_ms, self.site.zone),
             protocol=self.protocols.get(pile_id, "ykc"),
             firmware_version=self.firmware.get(pile_id),

@@ -41,6 +41,7 @@ from protocol.dialects.aaf5_tariffs import tariff_of
 from protocol.dialects.aaf5_times import ABSENT, pile_time, raw_time
 from protocol.dialects.aaf5_wire import enclose, read_frame, text_of
 from protocol.dialects.ykc_times import pile_time as cp56_time
+from protocol.fields import Op
 from protocol.framer import Framer
 from protocol.layout import Layout
 
@@ -117,6 +118,8 @@ class Aaf5Pile(SimulatedPile):
 
     Attributes:
         booked: what the records told, 0.0001 kWh by half hour of the day, per transaction.
+        stored: records in its memory, whatever became of their upload.
+        loses_uploads: it stores its records and sends none of its own accord.
     """
 
     def __init__(self, plan: PilePlan, seed: int, now_ms: int) -> None:
@@ -124,6 +127,8 @@ class Aaf5Pile(SimulatedPile):
         self.profile = profile_named(plan.protocol) or SH52
         self.queue = HeadQueue()
         self.booked: dict[str, dict[int, int]] = {}
+        self.stored: list[Written] = []  # newest first
+        self.loses_uploads = False
         self.records = self.queue  # type: ignore[assignment]
         self._down = Framer(KNOWN[DOWN], _BUFFER_BYTES)
         self._words: dict[int, int] = {}
@@ -202,21 +207,11 @@ class Aaf5Pile(SimulatedPile):
             "va": raw["voltage_v"],
             "ia": raw["current_a"],
             "duration_s": raw["charge_min"] * 60,
-            "start_mode": 0,
-            "card_no": b"",
-            "start_time": ABSENT,
         }
-        names = [sub.name for sub in STATUS.body.subcons]
-        upto = names.index("service_fee") + 1 if self.profile == SH52 else names.index("var_c") + 1
-        kinds = {sub.name: sub.subcon for sub in STATUS.body.subcons}
-        for name in names[:upto]:
-            values.setdefault(name, "00" * kinds[name].width if kinds[name].op == 4 else 0)
-        for name in ("card_no", "vin", "serial"):
-            if values.get(name) == 0:
-                values[name] = b""
+        values = empty(STATUS, upto="service_fee" if self.profile == SH52 else "var_c") | values
         if charge is not None:
             values |= self._running(charge, gun)
-        return 104, {name: values[name] for name in names[:upto]}, STATUS
+        return 104, values, STATUS
 
     def _running(self, charge: Charge, gun: int) -> dict[str, Any]:
         start, now = self._registers(charge.register_e4kwh, charge.energy_e4kwh, step_e4kwh=100)
@@ -279,9 +274,7 @@ class Aaf5Pile(SimulatedPile):
         return (1106 if self.profile == SH52 else 1104), {"result": int(raw["ok"] != 1)}, RESULT
 
     def _bms_told(self, raw: Mapping[str, Any]) -> Written:
-        values: dict[str, Any] = {}
-        for sub in BMS.body.subcons:
-            values[sub.name] = {4: "00" * sub.subcon.width, 5: b""}.get(int(sub.subcon.op), 0)
+        values = empty(BMS)
         self._counter = (self._counter + 1) & 0xFFFF
         return 302, {**values, **self._head(), "counter": self._counter, "gun": raw["gun"]}, BMS
 
@@ -292,10 +285,33 @@ class Aaf5Pile(SimulatedPile):
         gun = story.connector
         if not story.transaction_id:
             story.transaction_id = f"{self.plan.pile_id}-{gun:02d}-{_raw(raw['start_time'])[:14]}"
-        super().owe(story, {**raw, "serial": story.transaction_id, "word": self._words.get(gun, 0)}, at_ms)
+        raw = {**raw, "serial": story.transaction_id, "word": self._words.get(gun, 0)}
+        if self.loses_uploads:
+            self._record(raw)
+        else:
+            super().owe(story, raw, at_ms)
 
     def _record(self, raw: Mapping[str, Any]) -> Written:
         """202 or 222 of what 0x3B would have said."""
+        written = self._written(raw)
+        if written[1:] not in [each[1:] for each in self.stored]:
+            self.stored.insert(0, written)
+        return written
+
+    def _heard_history(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
+        """401, 421: the record of that number, else the n-th newest, else "none"."""
+        number = raw.get("serial", b"").split(b"\0", 1)[0]
+        found = [each for each in self.stored if not number or each[1]["serial"] == number]
+        index = 0 if number else raw["index"]
+        command = 422 if self.profile == SH52 else 402
+        if index < len(found):
+            values, layout = found[index][1], found[index][2]
+        else:
+            layout = RECORD_MILLI if self.profile == SH52 else RECORD
+            values = {**empty(layout, upto="serial"), **self._head(), "gun": 1, "record_index": -1}
+        self._out.append(enclose(command, layout.write(values), sequence=sequence))
+
+    def _written(self, raw: Mapping[str, Any]) -> Written:
         gun, step = raw["gun"], self._step_e4kwh
         story = next(story for story in self.stories if story.transaction_id == raw["serial"])
         start, stop = self._registers(raw["meter_start_kwh"], raw["energy_kwh"], step_e4kwh=step)
@@ -492,9 +508,29 @@ _HEARERS: dict[int, Callable[[Aaf5Pile, dict[str, Any], int, int], None]] = {
     203: Aaf5Pile._heard_card,
     207: Aaf5Pile._heard_vin,
     221: Aaf5Pile._heard_acknowledgement,
+    401: Aaf5Pile._heard_history,
+    421: Aaf5Pile._heard_history,
     1103: Aaf5Pile._heard_tariff,
     1105: Aaf5Pile._heard_tariff,
 }
+
+
+def empty(layout: Layout, *, upto: str = "") -> dict[str, Any]:
+    """Zeros in every field, up to one of them."""
+    values: dict[str, Any] = {}
+    for name, kind in layout.fields:
+        match int(kind.op):
+            case Op.HEX:
+                values[name] = "00" * kind.width
+            case Op.BYTES:
+                values[name] = b""
+            case Op.GROUP:
+                values[name] = [{"value": 0}] * kind.width
+            case _:
+                values[name] = 0
+        if name == upto:
+            break
+    return values
 
 
 def _raw(stamp: int) -> str:

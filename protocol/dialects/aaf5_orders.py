@@ -10,7 +10,7 @@ from protocol import commands as c
 from protocol.codec import checksum
 from protocol.dialects import aaf5_bodies as b
 from protocol.dialects import aaf5_frames as f
-from protocol.dialects.aaf5 import BALANCE, CLOCK, QR_PREFIX, REBOOT, REPORT_NOW, STOP, SUSPEND
+from protocol.dialects.aaf5 import BALANCE, CLOCK, QR_PREFIX, REBOOT, REPORT_NOW, STOP, SUSPEND, is_own
 from protocol.dialects.aaf5_frames import LV34, OP30, SH16, SH26, SH40, SH52, SL
 from protocol.dialects.aaf5_profiles import F26_OPTION, LV34_START_OPTION, PERIODS_OPTION
 from protocol.dialects.aaf5_tariffs import half_hours, named_periods, periods, periods_op30, with_service
@@ -249,7 +249,7 @@ def _ask_record(m: c.AskRecord, s: Speech) -> Written:
         raise refuse("send a stored record again", s.profile)
     raw: dict[str, Any] = {**RSV, "index": 0}
     if s.profile == SH52:
-        raw["serial"] = _id(m.transaction_id)
+        raw["serial"] = _id(m.transaction_id if is_own(m.transaction_id) else "")
     return 421 if s.profile == SH52 else 401, raw, f.HISTORY_ORDER
 
 

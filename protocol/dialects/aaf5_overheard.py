@@ -25,13 +25,13 @@ class Overheard:
 
     Attributes:
         asked_connector: of the newest request to start on this link.
-        owed: serial of the record that waits for its acknowledgement at a connector.
+        waiting: (pile, connector, serial) of records that wait for their acknowledgement, oldest first.
     """
 
     wire: WireFrame
     pile_id: str
     asked_connector: int
-    owed: Mapping[int, str]
+    waiting: tuple[tuple[str, int, str], ...]
 
     @property
     def head(self) -> tuple[str, int]:
@@ -138,7 +138,8 @@ def _number(o: Overheard, raw: dict[str, Any]) -> c.PileCommand | None:
 
 
 def _acknowledged(o: Overheard, raw: dict[str, Any]) -> c.PileCommand | None:
-    serial = o.owed.get(connector_of(raw))
+    connector = connector_of(raw)
+    serial = next((serial for _, at, serial in o.waiting if at == connector), None)
     return None if serial is None else c.AcknowledgeRecord(*o.head, serial, True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +49,8 @@ class Aaf5Talk:
     """The conversation of one link.
 
     An acknowledgement is sent for a record that came on this link and waits for it, once, soon, and only for the
-    newest of its connector: some piles drop whatever stands at the head of their queue when one comes, and a wrong
-    one would destroy a record that nobody has.
+    newest of its pile: some piles drop whatever stands at the head of their queue when one comes, and a wrong one
+    would destroy a record that nobody has.
 
     Args:
         options: deviations of the pile.
@@ -71,7 +71,8 @@ class Aaf5Talk:
         self._sequence = 0
         self._ref = 0
         self._asked: OrderedDict[int, _Asked] = OrderedDict()
-        self._owed: dict[int, tuple[int, str]] = {}  # connector -> (ref, serial) of the record that waits
+        self._owed: dict[str, int] = {}  # pile -> ref of the record that stands at the head of its queue
+        self._unanswered: deque[tuple[str, int, str]] = deque(maxlen=_ASKED_MAX)  # (pile, connector, serial), for logs
         self._plugged: set[int] = set()
         self._started: dict[int, tuple[int, str]] = {}
         self._running: dict[int, str] = {}
@@ -124,7 +125,8 @@ class Aaf5Talk:
         heard = self._heard(wire, ref, at_ms)
         event = aaf5.to_event(heard)
         if isinstance(event, e.RecordReceived) and not aaf5.is_history(wire):
-            self._owed[event.connector] = (ref, event.serial)
+            self._owed[event.pile_id] = ref
+            self._unanswered.append((event.pile_id, event.connector, event.serial))
         elif isinstance(event, e.StartRequested):
             self._asked_connector = event.connector
         elif isinstance(event, e.SampleReceived) and event.transaction_id:
@@ -196,14 +198,14 @@ class Aaf5Talk:
             return e.FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
         assert wire.raw is not None
         said = text_of(wire.raw.get("pile_id", b""))
-        owed = {connector: serial for connector, (_, serial) in self._owed.items()}
-        heard = aaf5_overheard.Overheard(wire, said or pile_id, self._asked_connector, owed)
+        waiting = tuple(each for each in self._unanswered if each[0] == (said or pile_id))
+        heard = aaf5_overheard.Overheard(wire, said or pile_id, self._asked_connector, waiting)
         order = aaf5_overheard.to_command(heard)
         if order is None:
             text = f"command {wire.type} acknowledges no record that came on this link"
             return e.FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
         if isinstance(order, c.AcknowledgeRecord):
-            self._owed.pop(aaf5.connector_of(wire.raw), None)
+            self._unanswered.remove((order.pile_id, aaf5.connector_of(wire.raw), order.serial))
         self._note_order(order, wire.raw)
         return order
 
@@ -239,10 +241,9 @@ class Aaf5Talk:
         asked = self._asked.pop(ref, None) if ref is not None else None
         if asked is None:
             return b""
-        connector = aaf5.connector_of(asked.raw)
-        if self._owed.get(connector, (0, ""))[0] != ref:
+        if self._owed.get(command.pile_id) != ref:
             return b""
-        del self._owed[connector]
+        del self._owed[command.pile_id]
         if at_ms is not None and at_ms - asked.at_ms > LATE_MS:
             return b""
         number, raw, layout = aaf5_orders.acknowledgement(asked.raw, asked.command, self.profile)
