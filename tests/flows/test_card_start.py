@@ -105,7 +105,7 @@ class TestCards:
             page = await desk.until("/sessions", lambda page: page["items"], pile=pile.pile_id)
             assert [one["transaction_id"] for one in page["items"]] == [first[3]]
             pile.charge(first[3], 500)
-            pile.send(wire.sample("0" * 32, pile.pile_id, state=2))
+            pile.send(wire.bms_end(first[3], pile.pile_id))
             await desk.until(f"/sessions/{first[3]}", lambda one: one["state"] == "ended")
             assert (await ask(pile, card=CARD))[3] != first[3], "a new charge has a number of its own"
 

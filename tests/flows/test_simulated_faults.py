@@ -33,7 +33,7 @@ def day(tmp_path_factory):
     """(stories by profile, newest bills, refusals in the log) of one day."""
     directory = tmp_path_factory.mktemp("faults")
     count = len(NAMES)
-    more = "[session]\nrecord_lost_ms = 120000\n"
+    more = "[session]\nrecord_lost_ms = 360000\n"
     clock = FastClock(START_MS, SPEED)
     daemon = Daemon(write_config(directory, count, more=more), clock)
     list_accounts(
