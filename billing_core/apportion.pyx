@@ -83,19 +83,23 @@ def split(anchors, cuts):
     return pieces
 
 
-def best_factors(campaigns, object at_ms):
-    """(service factor, energy factor, ids) in force at an instant: the best for the customer, ties by id."""
-    service, energy, ids = (10_000, None), (10_000, None), []
+def best_factors(campaigns, object at_ms, prices_e5):
+    """(service factor, energy factor, ids) in force at an instant: one campaign, the best for the customer.
+
+    Args:
+        campaigns: by id; the first of equals wins.
+        prices_e5: (energy price, service price) of the rate then in force.
+    """
+    energy_e5, service_e5 = prices_e5
+    best = (10_000 * (energy_e5 + service_e5), 10_000, 10_000, ())
     for campaign in campaigns:
         if campaign.valid_from_ms <= at_ms < campaign.valid_to_ms:
-            if campaign.component in ("service", "both") and campaign.factor_e4 < service[0]:
-                service = (campaign.factor_e4, campaign.id)
-            if campaign.component in ("energy", "both") and campaign.factor_e4 < energy[0]:
-                energy = (campaign.factor_e4, campaign.id)
-    for _, name in (service, energy):
-        if name is not None and name not in ids:
-            ids.append(name)
-    return service[0], energy[0], tuple(sorted(ids))
+            service = campaign.factor_e4 if campaign.component in ("service", "both") else 10_000
+            energy = campaign.factor_e4 if campaign.component in ("energy", "both") else 10_000
+            cost = energy * energy_e5 + service * service_e5
+            if cost < best[0]:
+                best = (cost, service, energy, (campaign.id,))
+    return best[1:]
 
 
 def segments_of(anchors, *, tariff, book, zone, str pile_id, str station, bint is_instant):
@@ -121,7 +125,7 @@ def segments_of(anchors, *, tariff, book, zone, str pile_id, str station, bint i
         start = borders[index]
         bound = _bound(tariff, book, pile_id, station, start, is_instant)
         rate = bound.rate_at(zone.civil_ms(start))
-        piece = Segment(start, borders[index + 1], bound, rate, *best_factors(campaigns, start), energy)
+        piece = Segment(start, borders[index + 1], bound, rate, *best_factors(campaigns, start, bound.prices_e5[rate]), energy)
         if merged and merged[len(merged) - 1].key() == piece.key():
             former = merged.pop()
             piece = Segment(

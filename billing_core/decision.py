@@ -146,7 +146,7 @@ def _time_percent(evidence: Evidence, findings: Findings, codes: set[str]) -> in
         if record is None or is_replaced:
             return 50
         return 85 if has_synced_clock(evidence) else 70
-    if findings.energy_basis == "register_chain" or seen.is_end_observed:
+    if findings.energy_basis == "register_chain" or seen.is_end_observed or "time_clock_skew" in codes:
         return 97
     return 90
 

@@ -132,6 +132,7 @@ class ChainLink:
         started_ms, stopped_ms: when it charged, as it was billed.
         account: who charged, ``None`` when unknown.
         was_unplugged: whether the cable was seen out since.
+        has_orders_since: whether a charge without a record lies between.
     """
 
     transaction_id: str
@@ -141,6 +142,7 @@ class ChainLink:
     stopped_ms: int
     account: str | None = None
     was_unplugged: bool = False
+    has_orders_since: bool = False
 
 
 @dataclass(frozen=True, slots=True)

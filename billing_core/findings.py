@@ -19,7 +19,6 @@ from billing_core.sources import (
     choose_record,
     is_inside,
     proves_zero,
-    record_sources,
     registers_of,
     scale_of,
     scaled,
@@ -53,6 +52,7 @@ class Findings:
         sampled: segments from the samples, closing to the accepted energy; empty without samples.
         has_clock: whether the pile's clock can be trusted.
         times_hold: both of the record's times decode and are plausible.
+        behind_end_ms: how long after the end the record came.
         gross_fen, gross_lines: what the accepted energy costs without campaigns, and in how many lines.
     """
 
@@ -72,7 +72,7 @@ class Findings:
     sampled: tuple[Segment, ...]
     has_clock: bool
     times_hold: bool
-    is_late: bool
+    behind_end_ms: int | None
     gross_fen: int | None = None
     gross_lines: int = 0
 
@@ -82,10 +82,13 @@ def derive(evidence: Evidence) -> Findings:
     half = register_half_width(evidence.pile.register_decimals)
     seen = see(evidence, half)
     window = seen.window(evidence.pile.rated_w, half)
-    record, must_choose = choose_record(evidence, window, half)
-    scale = scale_of(evidence, record, window, half) if record else None
-    if record is not None and scale is not None:
-        record = scaled(record, scale)
+    scales = [scale_of(evidence, record, window, half) for record in evidence.records]
+    records = [
+        record if scale is None else scaled(record, scale)
+        for record, scale in zip(evidence.records, scales, strict=True)
+    ]
+    index, must_choose = choose_record(evidence, records, window, half)
+    record, scale = (None, None) if index is None else (records[index], scales[index])
     sources = all_sources(evidence, record, seen, window, half)
     accepted, must_weigh = _accept(evidence, record, seen, window, half, sources, is_scaled=scale is not None)
     tariff = bound_tariff(evidence, record)
@@ -106,7 +109,7 @@ def derive(evidence: Evidence) -> Findings:
         sampled=tuple(sampled_segments(evidence, seen, tariff, accepted.energy_e4kwh)),
         has_clock=has_trusted_clock(evidence, record, seen),
         times_hold=record is not None and are_times_plausible(evidence, record),
-        is_late=record is not None and _is_late(evidence, record, seen),
+        behind_end_ms=_behind_end_ms(evidence, record, seen),
     )
 
 
@@ -138,8 +141,6 @@ def _accept(
         return Source(accepted.rank, accepted.name, 0, 99), must_weigh
     if is_scaled and accepted.percent > 97:
         accepted = Source(accepted.rank, accepted.name, accepted.energy_e4kwh, 97)
-    if seen.has_reset and not seen.is_stitched and accepted.name == "last_sample":
-        must_weigh = must_weigh or bool(record and record_sources(evidence, record, None, half))
     return accepted, must_weigh
 
 
@@ -155,21 +156,27 @@ def stands_still(record: Record, seen: Seen, half: int) -> bool:
     return max(told_ms, seen.duration_ms or 0) >= 60_000
 
 
-def _is_late(evidence: Evidence, record: Record, seen: Seen) -> bool:
-    """Whether the record came later than 30 s after the end; without samples its own end counts."""
-    end_ms = seen.t_end_ms if seen.t_end_ms is not None else record.ended_ms
-    return end_ms is not None and record.rx_ms - end_ms > RECORD_DUE_MS
+def _behind_end_ms(evidence: Evidence, record: Record | None, seen: Seen) -> int | None:
+    """How long after the end a record came; without samples its own end counts, if it makes sense."""
+    if record is None:
+        return None
+    if seen.t_end_ms is not None:
+        return record.rx_ms - seen.t_end_ms
+    if not are_times_plausible(evidence, record) or record.started_ms == record.ended_ms:
+        return None
+    assert record.ended_ms is not None
+    return record.rx_ms - record.ended_ms
 
 
 def bound_tariff(evidence: Evidence, record: Record | None) -> Tariff | None:
-    """The tariff in force at the authorisation, else at the first sign of the session."""
+    """The tariff in force at the authorisation, else at the first sample, else at the record's start."""
     charging = evidence.charging
     if evidence.authorisation is not None:
         at_ms = evidence.authorisation.at_ms
-    elif record is not None and record.started_ms is not None and are_times_plausible(evidence, record):
-        at_ms = min(record.started_ms, charging[0].at_ms) if charging else record.started_ms
     elif charging:
         at_ms = charging[0].at_ms
+    elif record is not None and record.started_ms is not None and are_times_plausible(evidence, record):
+        at_ms = record.started_ms
     else:
         at_ms = evidence.opened_at_ms
     return evidence.tariffs.in_force(pile_id=evidence.pile.pile_id, station=evidence.pile.station, at_ms=at_ms)

@@ -24,7 +24,7 @@ from billing_core.evidence import Evidence, Record
 from billing_core.explain import explain
 from billing_core.findings import Findings, derive
 from billing_core.kinds.presence import is_rebound
-from billing_core.pricing import billed, undiscounted_fen
+from billing_core.pricing import billed, undiscounted, undiscounted_fen
 from billing_core.split import Split, split
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,8 +66,8 @@ def reckon(evidence: Evidence) -> Reckoning:
     findings = derive(evidence)
     whole = split(evidence, findings, billed_e4kwh=findings.energy_e4kwh)
     if findings.tariff is not None:
-        gross = undiscounted_fen(whole.lines)
-        findings = dataclasses.replace(findings, gross_fen=gross, gross_lines=len(whole.lines))
+        gross = undiscounted(whole.lines)
+        findings = dataclasses.replace(findings, gross_fen=billed(gross).amount_fen, gross_lines=len(gross))
     held = catalogue.detect(evidence, findings)
     codes = {anomaly.code for anomaly in held}
     billed_e4kwh = billed_energy(evidence, findings, codes)

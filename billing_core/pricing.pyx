@@ -94,9 +94,17 @@ def billed(lines):
 
 
 def undiscounted_fen(lines):
-    """What the same energy would have cost without campaigns, fen."""
-    plain = [Line(line.rate, line.energy_e4kwh, line.energy_price_e5, line.service_price_e5) for line in lines]
-    return billed(plain).amount_fen
+    """What the same energy would have cost without campaigns, fen: one line for each rate and pair of prices."""
+    return billed(undiscounted(lines)).amount_fen
+
+
+def undiscounted(lines):
+    """The lines of the same energy without campaigns, merged by rate and prices."""
+    sums = {}
+    for line in lines:
+        key = (line.rate, line.energy_price_e5, line.service_price_e5)
+        sums[key] = sums.get(key, 0) + line.energy_e4kwh
+    return [Line(rate, energy, *prices) for (rate, *prices), energy in sums.items()]
 
 
 def occupancy(busy_s, *, grace_min, bint is_threshold, price_per_min_e5, cap_fen, free_s):

@@ -6,6 +6,7 @@ Source: rules E-3, E-5 and E-10, docs/billing.md.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing_core.evidence import Evidence, Record, Tier
@@ -241,19 +242,20 @@ def proves_zero(evidence: Evidence, record: Record | None, seen: Seen, half_e4kw
 # -- several records ------------------------------------------------------------------------------------
 
 
-def choose_record(evidence: Evidence, window: Window | None, half_e4kwh: int) -> tuple[Record | None, bool]:
-    """(the accepted record, whether a person must choose).
+def choose_record(
+    evidence: Evidence, records: Sequence[Record], window: Window | None, half_e4kwh: int
+) -> tuple[int | None, bool]:
+    """(which of the records is accepted, whether a person must choose).
 
     Of several different ones, that whose best source has the highest rank; a tie, or none that fits, is for a person.
     """
-    records = evidence.records
     if len(records) < 2:
-        return (records[0] if records else None), False
+        return (0 if records else None), False
     ranks = [_best_rank(evidence, record, window, half_e4kwh) for record in records]
     best = min((rank for rank in ranks if rank is not None), default=None)
     if best is None:
-        return records[0], True
-    return records[ranks.index(best)], ranks.count(best) > 1
+        return 0, True
+    return ranks.index(best), ranks.count(best) > 1
 
 
 def _best_rank(evidence: Evidence, record: Record, window: Window | None, half_e4kwh: int) -> int | None:

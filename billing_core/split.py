@@ -46,12 +46,12 @@ def split(evidence: Evidence, findings: Findings, *, billed_e4kwh: int) -> Split
     if metered is not None:
         return _by_record(evidence, findings, tariff, metered)
     if findings.sampled:
-        return _by_samples(findings.sampled, "samples")
+        return _by_samples(findings.sampled, "samples", findings)
     even = _even_timeline(evidence, findings, tariff)
     if not even:
         at_ms = evidence.authorisation.at_ms if evidence.authorisation else evidence.opened_at_ms
         even = segments_along(evidence, tariff, [(at_ms, 0), (at_ms + 1, billed_e4kwh)])
-    return _by_samples(tuple(even), "even")
+    return _by_samples(tuple(even), "even", findings)
 
 
 def _no_energy(findings: Findings) -> tuple[Segment, ...] | None:
@@ -153,8 +153,10 @@ def _even_timeline(evidence: Evidence, findings: Findings, tariff: Tariff) -> li
     return segments_along(evidence, tariff, [(record.started_ms, 0), (record.ended_ms, findings.energy_e4kwh)])
 
 
-def _by_samples(laid: tuple[Segment, ...], basis: str) -> Split:
+def _by_samples(laid: tuple[Segment, ...], basis: str, findings: Findings | None = None) -> Split:
     lines = lines_of(list(laid))
+    if findings is not None and findings.record is not None and findings.tariff is not None:
+        lines = _with_recorded_losses(lines, findings.record, findings.tariff)
     segments = tuple(_billed_segments(list(laid), lines)) if basis == "samples" else None
     return Split(tuple(lines), segments, basis, _campaigns(list(laid)))
 

@@ -64,6 +64,7 @@ class RegisterChains:
             link.stopped_ms,
             link.account,
             link.was_unplugged,
+            any(link.order_ms <= ms <= order_ms for tx, ms in self._waiting[place].items() if tx != transaction_id),
         )
 
     @staticmethod

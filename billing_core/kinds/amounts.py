@@ -26,9 +26,17 @@ def amount_zero_with_energy(evidence: Evidence, findings: Findings) -> Found | N
     record = findings.record
     if record is None or record.amount_e4yuan or record.energy_e4kwh <= findings.half_e4kwh:
         return None
-    if findings.tariff is not None and not any(sum(pair) for pair in findings.tariff.prices_e5.values()):
+    if findings.tariff is not None and not _has_price(record, findings):
         return None
     return both("The record has {e} kWh but no amount.", "账单电量{e}度但金额为零。", e=kwh(record.energy_e4kwh))
+
+
+def _has_price(record: Record, findings: Findings) -> bool:
+    """Whether the rates that were used cost anything; where the record names none, whether any rate does."""
+    assert findings.tariff is not None
+    prices = findings.tariff.prices_e5
+    used = [Rate(index) for index, tier in enumerate(record.tiers) if tier.energy_e4kwh]
+    return any(sum(prices.get(rate, (1, 0))) for rate in used or prices)
 
 
 def amount_without_energy(evidence: Evidence, findings: Findings) -> Found | None:
@@ -55,7 +63,7 @@ def negative_amount(evidence: Evidence, findings: Findings) -> Found | None:
         return "The record holds a negative amount or price.", "账单含有负金额或负单价。"
     for index, tier in enumerate(record.tiers):
         prices = _prices(findings, index)
-        if tier.energy_e4kwh and prices is not None and tier.price_e5 and tier.price_e5 < prices[1]:
+        if tier.energy_e4kwh and prices is not None and tier.price_e5 is not None and tier.price_e5 < prices[1]:
             return both(
                 "The price of {rate}, {a} yuan/kWh, is below the service price {b}: its energy fee would be negative.",
                 "{zh}时段单价{a}元/度低于服务费单价{b},电费为负。",
@@ -138,6 +146,17 @@ def _told_e5(evidence: Evidence, price_e5: int) -> int:
     return price_e5 // step * step
 
 
+def _is_in_force(evidence: Evidence, findings: Findings, rate: Rate, price_e5: int) -> bool:
+    """Whether a price is that of the tariff; where each slot has its own tariff, that of any during the session."""
+    tariffs, span, pile = [findings.tariff], _span_ms(findings), evidence.pile
+    if evidence.tariff_binding == "instant" and span is not None:
+        book, place = evidence.tariffs, {"pile_id": pile.pile_id, "station": pile.station}
+        changes = book.changes(**place, from_ms=span[0], to_ms=span[1])
+        tariffs += [book.in_force(**place, at_ms=at_ms) for at_ms in changes]
+    prices = [tariff.prices_e5[rate] for tariff in tariffs if tariff is not None and rate in tariff.prices_e5]
+    return any(price_e5 == _told_e5(evidence, sum(pair)) for pair in prices)
+
+
 def price_not_in_tariff(evidence: Evidence, findings: Findings) -> Found | None:
     """A price of the record is not that of the tariff."""
     record, tariff = findings.record, findings.tariff
@@ -147,7 +166,7 @@ def price_not_in_tariff(evidence: Evidence, findings: Findings) -> Found | None:
         prices = _prices(findings, index)
         if tier.price_e5 is None:
             continue
-        if tier.energy_e4kwh and (prices is None or tier.price_e5 != _told_e5(evidence, sum(prices))):
+        if tier.energy_e4kwh and not _is_in_force(evidence, findings, Rate(index), tier.price_e5):
             return both(
                 "The record prices {rate} at {a} yuan/kWh, tariff {no} says {b}.",
                 "{zh}时段单价{a}元/度,计费模型{no}为{b}。",
@@ -239,11 +258,11 @@ def discount_misapplied(evidence: Evidence, findings: Findings) -> Found | None:
     if record is None or span is None:
         return None
     campaigns = evidence.tariffs.campaigns_for(pile_id=evidence.pile.pile_id, station=evidence.pile.station)
-    service_e4, energy_e4, _ = best_factors(campaigns, span[0])
-    if service_e4 == _FACTOR_ONE_E4 or energy_e4 != _FACTOR_ONE_E4:
-        return None
     for index, tier in enumerate(record.tiers):
         prices = _prices(findings, index)
+        service_e4, energy_e4, _ = best_factors(campaigns, span[0], prices or (0, 0))
+        if service_e4 == _FACTOR_ONE_E4 or energy_e4 != _FACTOR_ONE_E4:
+            continue
         if (
             tier.energy_e4kwh
             and prices is not None

@@ -111,6 +111,8 @@ def meter_gap_between_sessions(evidence: Evidence, findings: Findings) -> Found 
     gap = gap_of(evidence, findings.record, findings.seen.t_start_ms)
     if gap is None or not findings.half_e4kwh < gap[0] <= gap[1]:
         return None
+    if evidence.previous is not None and evidence.previous.has_orders_since:
+        return None  # a charge without a record lies between: the energy is its own
     return both(
         "{e} kWh passed the meter between the former charge and this one; they are on no bill.",
         "上一单与本单之间电表走了{e}度,不计入本单。",
@@ -121,7 +123,7 @@ def meter_gap_between_sessions(evidence: Evidence, findings: Findings) -> Found 
 def meter_total_mismatch(evidence: Evidence, findings: Findings) -> Found | None:
     """Register difference and total energy disagree."""
     record = findings.record
-    if record is None or not record.has_registers or findings.registers.is_rollback:
+    if record is None or not record.has_registers:
         return None
     moved = findings.registers.difference_e4kwh
     if not findings.registers.is_rollover:
@@ -156,9 +158,10 @@ def period_sum_mismatch(evidence: Evidence, findings: Findings) -> Found | None:
 def energy_exceeds_rated(evidence: Evidence, findings: Findings) -> Found | None:
     """More energy than the connector can deliver in that time."""
     record, seen, rated_w = findings.record, findings.seen, evidence.pile.rated_w
-    if record is None or rated_w is None or seen.t_idle_ms is None or seen.t_start_ms is None:
+    if record is None or rated_w is None or seen.t_start_ms is None:
         return None
-    most = 105 * rated_w * (seen.t_idle_ms - seen.t_start_ms) // (100 * _WATT_MS) + findings.half_e4kwh
+    idle_ms = seen.t_idle_ms if seen.t_idle_ms is not None else evidence.at_ms
+    most = 105 * rated_w * max(idle_ms - seen.t_start_ms, 0) // (100 * _WATT_MS) + findings.half_e4kwh
     if record.energy_e4kwh <= most:
         return None
     return both(

@@ -7,6 +7,7 @@ from billing_core.findings import Findings
 from billing_core.kinds.words import Found, both, local_time, minutes
 
 _DAY_MS = 86_400_000
+_STAY_MS = 120_000  # rest of this length starts the stay
 
 
 def _held_ms(evidence: Evidence, findings: Findings) -> tuple[int, int] | None:
@@ -51,7 +52,8 @@ def occupancy_false_end(evidence: Evidence, findings: Findings) -> Found | None:
         if not sample.is_charging:
             pause_ms = sample.at_ms if pause_ms is None and last is not None else pause_ms
         else:
-            if pause_ms is not None and last is not None and sample.energy_e4kwh > last:
+            is_stay = pause_ms is not None and sample.at_ms - pause_ms >= _STAY_MS
+            if is_stay and pause_ms is not None and last is not None and sample.energy_e4kwh > last:
                 return both(
                     "The charge seemed over at {at} but went on; the stay counts from its true end.",
                     "{at}误判结束后继续充电,占位从实际结束时间起算。",

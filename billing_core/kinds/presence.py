@@ -8,6 +8,7 @@ from billing_core.evidence import Evidence, Record
 from billing_core.findings import RECORD_DUE_MS, RECORD_LOST_MS, Findings
 from billing_core.fixed import format_e4
 from billing_core.kinds.words import Found, both, kwh, local_time, minutes
+from billing_core.sources import is_inside
 
 POWER_LOST = 0x83
 _SOC_DROP_PERCENT = 5
@@ -54,15 +55,9 @@ def stuck_charging(evidence: Evidence, findings: Findings) -> Found | None:
     )
 
 
-def _behind_end_ms(findings: Findings) -> int | None:
-    if findings.record is None or findings.seen.t_end_ms is None:
-        return None
-    return findings.record.rx_ms - findings.seen.t_end_ms
-
-
 def record_due_late(evidence: Evidence, findings: Findings) -> Found | None:
     """The record came 30 s to 30 min after the end."""
-    behind_ms = _behind_end_ms(findings)
+    behind_ms = findings.behind_end_ms
     if behind_ms is None or not RECORD_DUE_MS < behind_ms <= RECORD_LOST_MS:
         return None
     return both("The record came {s} s after the end.", "账单在结束{s}秒后到达。", s=behind_ms // 1000)
@@ -151,8 +146,10 @@ def is_rebound(evidence: Evidence, findings: Findings) -> bool:
         return False
     if evidence.sample_connector != record.connector or not evidence.charging:
         return False
-    previous = evidence.previous
-    return previous is None or abs(record.meter_start_e4kwh - previous.meter_stop_e4kwh) <= findings.half_e4kwh
+    previous, following, half = evidence.previous, evidence.meter_start_next_e4kwh, findings.half_e4kwh
+    joins_former = previous is None or abs(record.meter_start_e4kwh - previous.meter_stop_e4kwh) <= half
+    joins_next = following is None or abs(record.meter_stop_e4kwh - following) <= half
+    return joins_former and joins_next and is_inside(record.energy_e4kwh, findings.window)
 
 
 def record_wrong_connector(evidence: Evidence, findings: Findings) -> Found | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from billing_core.evidence import Evidence, Record
-from billing_core.findings import Findings, is_before_life
+from billing_core.findings import RECORD_DUE_MS, Findings, is_before_life
 from billing_core.kinds.words import Found, both, kwh, local_time, minutes
 
 _AGREE_MS = 60_000
@@ -164,7 +164,7 @@ def zero_duration_with_energy(evidence: Evidence, findings: Findings) -> Found |
 def late_upload(evidence: Evidence, findings: Findings) -> Found | None:
     """The record came more than 30 s after the end; the catalogue lists it only where nothing else is wrong."""
     record = findings.record
-    if record is None or not findings.is_late:
+    if record is None or findings.behind_end_ms is None or findings.behind_end_ms <= RECORD_DUE_MS:
         return None
     return both("The record arrived late, at {at}.", "账单于{at}补传。", at=local_time(evidence, record.rx_ms))
 

@@ -22,7 +22,11 @@ def test_it_recalls_what_a_database_would(tmp_path):
     memory = MemoryStore(store)
     memory.keep(iter(ROWS))
     store.writer.call(lambda _: None).result(30)
-    assert memory.recall("t1") == store.reader.recall("t1") == ({"seen": [1, 2]}, [(5, 50, 0, 0, 0, 0, True, None), (6, 60, 0, 0, 0, 0, True, None)])
+    assert (
+        memory.recall("t1")
+        == store.reader.recall("t1")
+        == ({"seen": [1, 2]}, [(5, 50, 0, 0, 0, 0, True, None), (6, 60, 0, 0, 0, 0, True, None)])
+    )
     assert memory.recall("t9") is None
     assert len(store.reader.revisions("t2")) == 2
     store.close()

@@ -58,10 +58,15 @@ def event(event_id, partition, at_ms=100):
 def test_a_session_is_replaced_and_recalled_with_its_samples(store):
     put(store, session("t1", 5), SampleTaken("t1", 6, 10, 0, 0, 0, 0), SampleTaken("t1", 7, 20, 0, 0, 0, 0))
     put(store, dataclasses.replace(session("t1", 5), energy_e4kwh=20, frozen={"k": "newer"}))
-    assert store.reader.recall("t1") == ({"k": "newer"}, [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)])
+    assert store.reader.recall("t1") == (
+        {"k": "newer"},
+        [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)],
+    )
     assert store.reader.recall("t2") is None
     assert store.reader.session("t1")["energy_e4kwh"] == 20
-    assert list(store.reader.open_sessions()) == [({"k": "newer"}, [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)])]
+    assert list(store.reader.open_sessions()) == [
+        ({"k": "newer"}, [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)])
+    ]
     put(store, dataclasses.replace(session("t1", 5), state="billed"))
     assert list(store.reader.open_sessions()) == []
 
