@@ -1,7 +1,10 @@
 import io
 import json
 
+import pytest
+
 from gateway.decode import DONE, WITH_FINDINGS, WRONG_USAGE, decode_sources
+from tests.support.frames import fixtures, params
 from tests.support.wire import heartbeat
 
 PILE = "55031412782305"
@@ -137,3 +140,22 @@ def test_people_get_names_values_and_units():
         "0x03 up, checksum modbus-lo-hi\n  pile_no     55031412782305\n  gun         2\n  gun_status  0\n"
     )
     assert "wrong: byte 0 is 0x13" in out
+
+
+@pytest.mark.parametrize("fixture", params("ykc"))
+def test_every_frame_of_ours_is_told_as_it_was_typed(fixture):
+    status, out, _ = decode(fixture["frame_hex"], options=frozenset(fixture.get("options", ())))
+    [found] = objects(out)
+    assert status == (WITH_FINDINGS if "error" in fixture else DONE)
+    assert found["error"] == fixture.get("error")
+    assert {key: found[key] for key in ("type", "direction", "crc", "fields")} == {
+        key: fixture[key] for key in ("type", "direction", "crc", "fields")
+    }
+
+
+def test_a_length_of_the_body_alone_is_noted_for_programs_and_people():
+    [short] = [fixture["frame_hex"] for fixture in fixtures("ykc") if fixture["name"] == "body-alone-length"]
+    status, out, _ = decode(short)
+    assert status == DONE
+    assert objects(out)[0]["note"] == "the length byte 0x09 counts the body alone, 0x0D is right"
+    assert "note: the length byte 0x09" in decode(short, as_json=False)[1]

@@ -1,11 +1,13 @@
 """Published frames, read where they lie; nothing of them is kept here."""
 
+import io
 import json
 import os
 from pathlib import Path
 
 import pytest
 
+from gateway.decode import DONE, WITH_FINDINGS, decode_sources
 from protocol.dialects.ykc_wire import read_frame, render_fields, write_frame
 from protocol.wire import BAD
 
@@ -40,3 +42,17 @@ def test_a_published_frame_decodes_to_its_values_and_back(vector):
     else:
         assert wire.error is None
         assert write_frame(wire.type, wire.raw, sequence=wire.sequence, crc=wire.crc, layout=wire.layout) == frame
+
+
+@pytest.mark.parametrize("vector", vectors())
+def test_decode_prints_a_published_frame_as_its_source_tells_it(vector):
+    options = frozenset({vector["dialect"]} if vector.get("dialect") == "balance-be" else ())
+    out, err = io.StringIO(), io.StringIO()
+    status = decode_sources([vector["frame_hex"]], as_json=True, options=options, out=out, err=err)
+    found = json.loads(out.getvalue())
+    assert status == (WITH_FINDINGS if vector["crc"] == BAD else DONE)
+    assert {key: found[key] for key in ("type", "direction", "crc", "fields")} == {
+        key: vector[key] for key in ("type", "direction", "crc", "fields")
+    }
+    assert list(found["fields"]) == list(vector["fields"])
+    assert (found["error"] is None) is (vector["crc"] != BAD)
