@@ -1,0 +1,67 @@
+"""Every error is a problem, defects included."""
+
+import asyncio
+import sqlite3
+
+from gateway.api.problems import answer, body_of, not_found
+from tests.support.desk import in_process
+
+
+def test_a_problem_has_its_members():
+    problem = body_of(409, "pile_offline", "it is away", order_id="o1")
+    assert problem == {
+        "type": "urn:pilegate:problem:pile_offline",
+        "title": "pile offline",
+        "status": 409,
+        "detail": "it is away",
+        "order_id": "o1",
+    }
+    assert not_found("bill x").detail == "bill x does not exist"
+    assert answer(401, "token_missing", "x").headers["www-authenticate"] == "Bearer"
+
+
+def test_a_method_that_is_not_there_names_those_that_are(tmp_path):
+    async def story():
+        async with in_process(tmp_path) as (desk, _):
+            reply = await desk.client.delete("/piles")
+            assert (reply.status_code, reply.headers["allow"]) == (405, "GET")
+            assert reply.json()["type"] == "urn:pilegate:problem:method_not_allowed"
+
+    asyncio.run(story())
+
+
+def test_a_body_that_is_no_json_says_where(tmp_path):
+    async def story():
+        async with in_process(tmp_path) as (desk, _):
+            path = f"/piles/{'9' * 14}/connectors/1/start"
+            for content in (b"", b"{", b"[]", b"\xff\xfe", b"null"):
+                reply = await desk.client.post(path, content=content, headers={"Content-Type": "application/json"})
+                assert reply.status_code == 422, content
+                assert reply.json()["errors"][0]["where"].startswith("body")
+
+    asyncio.run(story())
+
+
+def test_a_database_that_cannot_be_read_and_a_defect(tmp_path):
+    async def story():
+        async with in_process(tmp_path) as (desk, app):
+            await desk.get("/piles")
+            reader = app.store.reader
+
+            def locked():
+                raise sqlite3.OperationalError("database is locked")
+
+            reader.accounts = locked
+            reply = await desk.client.get("/accounts")
+            assert (reply.status_code, reply.json()["title"]) == (503, "store unreadable")
+
+            def broken():
+                raise RuntimeError("secret inside")
+
+            reader.accounts = broken
+            reply = await desk.client.get("/accounts")
+            assert (reply.status_code, reply.json()["title"]) == (500, "defect")
+            assert "secret" not in reply.text
+            assert (await desk.client.get("/piles")).status_code == 200
+
+    asyncio.run(story())
