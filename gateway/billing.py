@@ -160,7 +160,7 @@ class Billing:
         if has_registers:
             self._chains.put(link)
         else:
-            self._chains.wait(link)
+            self._chains.wait(session.place, session.transaction_id, session.begins_at_ms)
         outcome.rows.append(link)
 
     def note_unplugged(self, session: OpenSession, outcome: Outcome) -> None:

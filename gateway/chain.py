@@ -39,9 +39,9 @@ class RegisterChains:
         self._links[place] = [each for each in self._links[place] if each.transaction_id != link.transaction_id]
         self._insert(link)
 
-    def wait(self, link: ChainKept) -> None:
-        """A charge took place, and its record has not come: the register moved by what nobody told."""
-        self._waiting[(link.pile_id, link.connector)][link.transaction_id] = link.order_ms
+    def wait(self, place: Place, transaction_id: str, order_ms: int) -> None:
+        """A charge takes place, and its record has not come: the register moves by what nobody told yet."""
+        self._waiting[place][transaction_id] = order_ms
 
     def _insert(self, link: ChainKept) -> None:
         links = self._links[(link.pile_id, link.connector)]

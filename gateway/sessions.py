@@ -184,6 +184,8 @@ class Sessions:
         """Hold a session where it belongs, and note that its deadlines may have moved."""
         key, state = session.transaction_id, session.core.state
         self._touched.append(key)
+        if session.core.sample_count and not session.records:
+            self.chains.wait(session.place, key, session.begins_at_ms)
         if state is State.BILLED:
             self._open.pop(key, None)
             self._billed[key] = session
