@@ -293,6 +293,10 @@ class App:
     async def stop(self) -> None:
         """Take no new links, answer what is owed, commit, leave."""
         log.info("daemon_stopping")
+        for task in self._tasks:  # first of all: a tick would begin to read again
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         for listener in self.listeners:
             await listener.stop_accepting()
             listener.pause(is_paused=True)
@@ -306,10 +310,6 @@ class App:
         await asyncio.sleep(0)
         await self.forwarder.stop()
         self.switchboard.stop()
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         self.capture.close()
         await asyncio.to_thread(self.store.close)
         log.info("daemon_stopped", owed=self.switchboard.owed)

@@ -105,6 +105,11 @@ class Daemon:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(30)
 
+    def wait(self, within_s: float) -> int:
+        """Until it left by itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(within_s)
+
     def close(self) -> None:
         """Leave nothing running, whatever happened."""
         if self.is_alive:
