@@ -72,7 +72,7 @@ class Billing:
             bms_end=session.bms_end,
             nominal_e4kwh=session.nominal_e4kwh,
             vins=tuple(session.vins),
-            previous=self._chains.previous(place, key, order_ms),
+            previous=None if session.is_meter_new else self._chains.previous(place, key, order_ms),
             meter_start_next_e4kwh=self._chains.following(place, key, order_ms, is_waiting=not session.records),
             clock_offset_ms=session.clock_offset_ms,
             is_offline_card_known=session.is_card_known,

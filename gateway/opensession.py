@@ -27,7 +27,7 @@ class OpenSession:
         status: of the newest revision.
         posted_fen: what its bills posted so far, ``None`` when nothing.
         final_at_ms: when a provisional bill becomes final.
-        is_decided: a person made the newest revision.
+        is_decided: a person made the newest revision; ``is_meter_new``: a person said that the meter was replaced.
         order_ms: its place in the register chain, when it differs from its opening.
         stream_serial, sample_connector: what the samples said, where it differs from the order.
         balance_fen: available to the driver, top-ups included.
@@ -46,6 +46,7 @@ class OpenSession:
     posted_fen: int | None = None
     final_at_ms: int | None = None
     is_decided: bool = False
+    is_meter_new: bool = False
     has_record_bill: bool = False
     is_start_told: bool = False
     is_end_told: bool = False

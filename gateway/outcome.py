@@ -231,6 +231,29 @@ class SiteKnown:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionSaved:
+    """What a person decided about a bill, and how far that came; the row of the same ``decision_id`` is replaced.
+
+    ``state``: proposed, effective, rejected, outdated. ``terms`` is JSON-able and says what exactly was decided.
+    """
+
+    decision_id: str
+    transaction_id: str
+    kind: str
+    terms: Mapping[str, object]
+    reason: str
+    evidence: tuple[str, ...]  # hashes of what the person looked at
+    proposer: str
+    proposed_at_ms: int
+    base_revision: int
+    stake_fen: int
+    state: str
+    approver: str | None = None
+    decided_at_ms: int | None = None
+    revision: int | None = None
+
+
 Row = (
     PileSeen
     | UnknownPileSeen
@@ -247,6 +270,7 @@ Row = (
     | OrderSaved
     | FrameKept
     | SiteKnown
+    | DecisionSaved
 )
 
 

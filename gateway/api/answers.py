@@ -442,6 +442,44 @@ class AbnormalReport(Answer):
     bills: list[AbnormalBill]
 
 
+class DecisionAnswer(Answer):
+    """A decision: ``state`` is proposed (a second person must agree), effective, rejected or outdated."""
+
+    decision_id: str
+    transaction_id: str
+    kind: str
+    terms: dict[str, Any]
+    reason: str
+    evidence: list[str]
+    proposer: str
+    proposed_at: Instant
+    base_revision: int
+    stake: str
+    state: str
+    approver: str | None
+    decided_at: Instant
+    revision: int | None
+
+
+class DecisionPage(Page):
+    """Decisions."""
+
+    items: list[DecisionAnswer]
+
+
+class EnergySource(Answer):
+    """Where the energy of a charge may be taken from."""
+
+    name: str
+    energy_kwh: str
+
+
+class EnergySources(Answer):
+    """Sources, the better ones first."""
+
+    items: list[EnergySource]
+
+
 def shown(model: type[BaseModel], status: int = 200) -> dict[str, Any]:
     """Arguments of a route that answers in this shape."""
     return {"response_model": None, "status_code": status, "responses": {status: {"model": model}}}

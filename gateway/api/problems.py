@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.decisions import DecisionError
 from gateway.errors import StoreError
 from gateway.orders import OrderError
 from protocol.errors import LocalProtocolError
@@ -24,6 +25,15 @@ _STATUS = {
     "pile_offline": 409,
     "connector_busy": 409,
     "order_pending": 409,
+    "bill_unknown": 404,
+    "kind_unknown": 422,
+    "terms_wrong": 422,
+    "reason_missing": 422,
+    "explanation_missing": 422,
+    "explanation_long": 422,
+    "amount_high": 422,
+    "not_supported": 422,
+    "second_person_needed": 403,
 }
 
 
@@ -72,6 +82,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OrderError)
     async def on_order(request: Request, error: OrderError) -> JSONResponse:
         return answer(_STATUS[error.code], error.code, str(error))
+
+    @app.exception_handler(DecisionError)
+    async def on_decision(request: Request, error: DecisionError) -> JSONResponse:
+        return answer(_STATUS.get(error.code, 409), error.code, str(error))
 
     @app.exception_handler(LocalProtocolError)
     async def on_protocol(request: Request, error: LocalProtocolError) -> JSONResponse:

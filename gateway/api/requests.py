@@ -149,3 +149,29 @@ class LinkBody(Body):
     """A bill that a case is about."""
 
     transaction_id: str = Field(min_length=1, max_length=200)
+
+
+class ExplanationBody(Body):
+    """What the customer is told: at most two sentences each, in both languages."""
+
+    en: str = Field(min_length=1, max_length=1000)
+    zh: str = Field(min_length=1, max_length=1000)
+
+
+class DecisionBody(Body):
+    """A decision on a bill, with its reason; the engine writes the explanation where none is given."""
+
+    kind: Literal["approve", "source", "amount", "waive", "split", "assign", "meter_replaced"]
+    reason: str = Field(min_length=1, max_length=2000)
+    source: str | None = Field(None, max_length=64)
+    amount: Yuan | None = None
+    at: str | None = None
+    target: str | None = Field(None, max_length=200)
+    explanation: ExplanationBody | None = None
+    evidence: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(default_factory=list, max_length=100)
+
+
+class AgreementBody(Body):
+    """What a second person looked at."""
+
+    evidence: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(default_factory=list, max_length=100)

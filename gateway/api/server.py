@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from gateway.api import actions, cases, lists, lookups, problems, reports, stream
+from gateway.api import actions, cases, decisions, lists, lookups, problems, reports, stream
 from gateway.api.answers import Health, shown
 from gateway.api.auth import TokenGate
 from gateway.api.config import ApiConfig
@@ -35,10 +35,19 @@ def make_app(context: ApiContext, config: ApiConfig) -> FastAPI:
     )
     app.state.context = context
     app.state.config = config
+    app.state.deciding = asyncio.Lock()
     app.state.feed = Feed(context, config.events_kept)
     app.add_middleware(TokenGate, context=context)
     problems.install(app)
-    for router in (lookups.router, actions.router, lists.router, cases.router, reports.router, stream.router):
+    for router in (
+        lookups.router,
+        actions.router,
+        lists.router,
+        cases.router,
+        reports.router,
+        decisions.router,
+        stream.router,
+    ):
         app.include_router(router, prefix="/api/v1")
     _add_health(app, context)
     return app

@@ -40,7 +40,7 @@ def restore(source: Path, path: Path) -> None:
     Raises ``StoreError`` when the backup does not verify or the database is in use.
     """
     verify(source)
-    if path.exists() and _is_in_use(path):
+    if path.exists() and is_in_use(path):
         raise StoreError("store_in_use", f"{path} is in use: stop the daemon first")
     part = path.with_name(path.name + ".part")
     part.write_bytes(source.read_bytes())
@@ -72,7 +72,8 @@ def verify(path: Path) -> None:
         raise StoreError("store_damaged", f"{path} is damaged or no database of Pilegate: {error}") from error
 
 
-def _is_in_use(path: Path) -> bool:
+def is_in_use(path: Path) -> bool:
+    """Whether anybody, such as a running daemon, has the database open."""
     connection = sqlite3.connect(path, timeout=0)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")

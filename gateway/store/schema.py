@@ -197,6 +197,28 @@ def reconstruction_of_bills(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_DECISIONS = """
+CREATE TABLE decision (
+    decision_id TEXT PRIMARY KEY, transaction_id TEXT NOT NULL, kind TEXT NOT NULL, terms TEXT NOT NULL,
+    reason TEXT NOT NULL, evidence TEXT NOT NULL, proposer TEXT NOT NULL, proposed_at_ms INTEGER NOT NULL,
+    base_revision INTEGER NOT NULL, stake_fen INTEGER NOT NULL, state TEXT NOT NULL, approver TEXT,
+    decided_at_ms INTEGER, revision INTEGER) STRICT;
+CREATE INDEX decision_of ON decision (transaction_id, proposed_at_ms);
+CREATE INDEX decision_waiting ON decision (proposed_at_ms) WHERE state = 'proposed';
+CREATE TRIGGER decision_stays_as_made BEFORE UPDATE ON decision WHEN OLD.state <> 'proposed'
+    OR OLD.transaction_id <> NEW.transaction_id OR OLD.kind <> NEW.kind OR OLD.terms <> NEW.terms
+    OR OLD.reason <> NEW.reason OR OLD.proposer <> NEW.proposer OR OLD.proposed_at_ms <> NEW.proposed_at_ms
+    BEGIN SELECT RAISE(ABORT, 'a decision stays as it was made'); END
+"""
+
+
+@migrations()
+def decisions_of_people(db: sqlite_utils.Database) -> None:
+    """Who decided what about a bill, and who agreed."""
+    for statement in _statements(_DECISIONS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """The statements of a script; a trigger's inner semicolons stay inside."""
     found: list[str] = []

@@ -44,6 +44,9 @@ _PUT_OUTBOX = """INSERT OR IGNORE INTO outbox
  VALUES (?,?,?,?,?,?,?,?,?)"""
 
 _LAST_DIGEST = "SELECT digest FROM frame WHERE pile_id = ? ORDER BY id DESC LIMIT 1"
+_SAVE_DECISION = """INSERT INTO decision VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (decision_id) DO UPDATE SET
+ state=excluded.state, approver=excluded.approver, decided_at_ms=excluded.decided_at_ms,
+ revision=excluded.revision, evidence=excluded.evidence"""
 _PUT_FRAME = "INSERT INTO frame (pile_id, at_ms, link, kind, about, data, digest) VALUES (?,?,?,?,?,?,?)"
 
 # (endpoint name, event, sequence) -> (body, expires_at_ms), or None when the endpoint does not want it
@@ -89,6 +92,7 @@ class RowWriter:
             o.OfflineCardsKnown: self._offline_cards,
             o.FrameKept: self._frame,
             o.SiteKnown: self._site,
+            o.DecisionSaved: self._decision,
         }
 
     def undone(self) -> None:
@@ -243,3 +247,24 @@ class RowWriter:
         if newest is None or newest[0] != sha256:
             values = (r.at_ms, sha256, r.text)
             self._connection.execute("INSERT INTO site_version (at_ms, sha256, text) VALUES (?,?,?)", values)
+
+    def _decision(self, r: o.DecisionSaved) -> None:
+        self._connection.execute(
+            _SAVE_DECISION,
+            (
+                r.decision_id,
+                r.transaction_id,
+                r.kind,
+                _json(r.terms),
+                r.reason,
+                json.dumps(r.evidence),
+                r.proposer,
+                r.proposed_at_ms,
+                r.base_revision,
+                r.stake_fen,
+                r.state,
+                r.approver,
+                r.decided_at_ms,
+                r.revision,
+            ),
+        )
