@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from billing_core.fixed import format_e4, format_fen
+from billing_core.steps import steps
 from gateway.commands.common import db_option, reading
 from gateway.errors import StoreError
 from gateway.show import print_table
@@ -122,13 +123,11 @@ def _show_bill(document: dict[str, Any]) -> None:
 
 
 def _show_steps(document: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    basis = document["basis"]
+    told = steps(document, json.loads(rows[-1]["computation"]))
+    for language in (0, 1):
+        click.echo()
+        for number, step in enumerate(told, start=1):
+            click.echo(f"{number:>3}. {step[language]}")
     click.echo()
-    click.echo(f"energy from {basis['energy']}, times from {basis['time']}, split from {basis['split']};")
-    click.echo(f"confidence {document['confidence_percent']} %, tariff {document['tariff_model_no']}")
-    for anomaly in document["anomalies"]:
-        click.echo(f"{anomaly['severity']:<9}{anomaly['code']}: {anomaly['detail']['en']} {anomaly['detail']['zh']}")
-    for segment in document["segments"] or ():
-        click.echo(f"{segment['from']} – {segment['to']}  {segment['rate']:<12}{segment['energy_kwh']} kWh")
     for row in rows:
         click.echo(f"revision {row['revision']}: {row['status']}, {row['reason']}, by {row['actor']}")
