@@ -18,8 +18,11 @@ def dialect_named(protocol: str | None) -> Dialect | None:
 
 
 def first_heard(data: bytes) -> Dialect | None:
-    """The dialect whose start bytes come first, ``None`` when none do."""
+    """The dialect whose start bytes come first, ``None`` when none do; the read may end between them."""
     places = [(at, dialect) for dialect in DIALECTS if (at := data.find(dialect.start)) >= 0]
+    places += [
+        (len(data) - 1, dialect) for dialect in DIALECTS if len(dialect.start) > 1 and data[-1:] == dialect.start[:1]
+    ]
     return min(places, key=lambda place: place[0])[1] if places else None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.simulator import wire
 from gateway.simulator.charge import Charge, Story
+from gateway.simulator.connector import BALANCE_USED_UP, POWER_LOST, STOPPED_BY_APP
 from gateway.simulator.pile import SimulatedPile
 from gateway.simulator.plan import PilePlan
 from gateway.simulator.rates import SLOT_MS, Rates, fee_e4yuan
@@ -47,7 +48,7 @@ from protocol.layout import Layout
 
 _BUFFER_BYTES = 4_096
 _QUEUE_MS = 10_000
-_STOPS = {0x40: 311, 0x41: 30, 0x6E: 308, 0x83: 2015}
+_STOPS = {STOPPED_BY_APP: 311, 0x41: 30, BALANCE_USED_UP: 308, POWER_LOST: 2015}
 _STATUS = {wire.IDLE: 0, wire.CHARGING: 2}
 _MODES = {"card": 0, "app": 1, "vin": 3, "offline": 0}
 _RSV = {"rsv1": 0, "rsv2": 0}
@@ -133,6 +134,7 @@ class Aaf5Pile(SimulatedPile):
         self._down = Framer(KNOWN[DOWN], _BUFFER_BYTES)
         self._words: dict[int, int] = {}
         self._cards: dict[int, str] = {}
+        self._prepaid_fen: dict[int, int] = {}
         self._counter = 0
         self._asked: int = 1
 
@@ -319,8 +321,8 @@ class Aaf5Pile(SimulatedPile):
         assert self.rates is not None
         own = story.transaction_id.encode() if is_own(story.transaction_id) else b""
         amount = self._amount_fen(self.rates, slots, 0)
-        if story.stop_code == 0x6E:
-            amount = min(amount, raw["amount_yuan"] // 100)
+        if story.stop_code == BALANCE_USED_UP:
+            amount = min(amount, self._prepaid_fen[gun])
         values = {
             **self._head(),
             "rsv1": raw["word"],
@@ -455,6 +457,7 @@ class Aaf5Pile(SimulatedPile):
         self._words[connector.no] = raw["rsv1"]
         self._cards[connector.no] = card
         balance = raw["strategy_param"] if raw["strategy"] == 2 else 0
+        self._prepaid_fen[connector.no] = balance
         connector.on_start_order({"serial": number, "gun": connector.no, "balance_yuan": balance}, sequence, at_ms)
 
     def _heard_control(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
@@ -473,11 +476,13 @@ class Aaf5Pile(SimulatedPile):
         connector = self.connectors[(raw.get("gun") or self._asked) - 1]
         told = {"auth_ok": int(raw["result"] == 0), "serial": text_of(raw.get("serial", b""))}
         self._words[connector.no] = 0
+        self._prepaid_fen[connector.no] = raw["balance"]
         connector.on_authorised({**told, "balance_yuan": raw["balance"]}, at_ms)
 
     def _heard_vin(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         told = {"auth_ok": int(raw["result"] == 1), "serial": text_of(raw["serial"])}
         self._words[raw["gun"]] = 0
+        self._prepaid_fen[raw["gun"]] = raw["balance"]
         self.connectors[raw["gun"] - 1].on_authorised({**told, "balance_yuan": raw["balance"]}, at_ms)
 
     def _heard_acknowledgement(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
