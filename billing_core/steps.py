@@ -41,7 +41,7 @@ _DECISIONS = {
     "auto": ("a rule settles it", "按规则自动处理"),
     "favour": (
         "a rule settles it in the customer's favour, open to later evidence",
-        "按有利于客户的下限处理,可据后续数据调整",
+        "按有利于客户的下限处理,可据后续数据下调",
     ),
     "human": ("a person must decide", "需人工处理"),
 }
@@ -123,11 +123,14 @@ def _times(bill: Json, computation: Json) -> Iterator[Step]:
     if bill["started_at"] is None:
         return
     name_en, name_zh = _TIMES[bill["basis"]["time"]]
-    clock_en, clock_zh = ("can", "可信") if computation["has_trusted_clock"] else ("cannot", "不可信")
+    clock_en, clock_zh = "", ""
+    if bill["pile_amount"] is not None:
+        is_right = computation["has_trusted_clock"]
+        clock_en = f"; the charger's clock {'can' if is_right else 'cannot'} be trusted"
+        clock_zh = f";充电桩时钟{'可信' if is_right else '不可信'}"
     yield (
-        f"It lasted from {bill['started_at']} to {bill['ended_at']}, by {name_en}; the charger's clock {clock_en} be "
-        "trusted.",
-        f"时间为{bill['started_at']}至{bill['ended_at']},依据{name_zh};充电桩时钟{clock_zh}。",
+        f"It lasted from {bill['started_at']} to {bill['ended_at']}, by {name_en}{clock_en}.",
+        f"时间为{bill['started_at']}至{bill['ended_at']},依据{name_zh}{clock_zh}。",
     )
 
 
@@ -174,10 +177,10 @@ def _beside(bill: Json) -> Iterator[Step]:
                 f"超出余额部分由运营商承担:{each['amount']}元。",
             )
         else:
+            span = f"{each['from']} – {each['to']}"
             yield (
-                f"Occupancy from {each['from']} to {each['to']}: {each['minutes']} chargeable minutes, {each['amount']} "
-                "yuan.",
-                f"占位{each['from']}至{each['to']}:计费{each['minutes']}分钟,{each['amount']}元。",
+                f"Occupancy {span}: {each['minutes']} chargeable minutes, {each['amount']} yuan.",
+                f"占位{span}:计费{each['minutes']}分钟,{each['amount']}元。",
             )
 
 
