@@ -139,4 +139,7 @@ def listen(host: str, port: int, secret: str | None, as_json: bool) -> None:
     """A small receiver of events: verifies signatures and prints what comes."""
     from gateway.listen import run_listener
 
-    sys.exit(asyncio.run(run_listener(host=host, port=port, secret=secret, as_json=as_json)))
+    try:
+        sys.exit(asyncio.run(run_listener(host=host, port=port, secret=secret, as_json=as_json)))
+    except KeyboardInterrupt:
+        sys.exit(0)  # how one leaves it
