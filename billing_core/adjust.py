@@ -44,10 +44,10 @@ def billed_energy(evidence: Evidence, findings: Findings, codes: set[str]) -> in
     return energy_until(findings.seen, findings.energy_e4kwh, limit_ms)
 
 
-def excess_fen(evidence: Evidence, findings: Findings, lines: Sequence[Line], total_fen: int) -> tuple[int, bool]:
+def excess_fen(evidence: Evidence, lines: Sequence[Line], total_fen: int) -> tuple[int, bool]:
     """(what goes beyond the balance and the operator bears, whether it is more than that), fen."""
-    authorisation, record = evidence.authorisation, findings.record
-    if authorisation is None or record is None or not authorisation.balance_fen:
+    authorisation = evidence.authorisation
+    if authorisation is None or not authorisation.balance_fen:
         return 0, False
     excess = total_fen - authorisation.balance_fen
     if excess <= 0:

@@ -74,7 +74,7 @@ def reckon(evidence: Evidence) -> Reckoning:
     if billed_e4kwh != findings.energy_e4kwh:
         whole = split(evidence, findings, billed_e4kwh=billed_e4kwh)
     total = billed(whole.lines)
-    excess, excess_is_high = excess_fen(evidence, findings, whole.lines, total.amount_fen)
+    excess, excess_is_high = excess_fen(evidence, whole.lines, total.amount_fen)
     fee = occupied(evidence, findings)
     adjustments = adjustments_of(findings.energy_e4kwh - billed_e4kwh, excess, fee)
     verdict = decide(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from billing_core.evidence import Evidence, Record
+from billing_core.evidence import ChainLink, Evidence, Record
 from billing_core.findings import RECORD_DUE_MS, RECORD_LOST_MS, Findings
 from billing_core.fixed import format_e4
 from billing_core.kinds.words import Found, both, kwh, local_time, minutes
@@ -204,7 +204,7 @@ def overlap_sessions(evidence: Evidence, findings: Findings) -> Found | None:
     former = evidence.previous
     if former is None or former.transaction_id == evidence.transaction_id:
         return None
-    if not (_shares_time(findings, former.stopped_ms) or _shares_register(findings, evidence)):
+    if not (_shares_time(findings, former) or _shares_register(findings, evidence)):
         return None
     return both(
         "This charge overlaps the one of order {tx} on the same connector.",
@@ -213,11 +213,16 @@ def overlap_sessions(evidence: Evidence, findings: Findings) -> Found | None:
     )
 
 
-def _shares_time(findings: Findings, stopped_ms: int) -> bool:
-    start_ms = findings.seen.t_start_ms if findings.seen.anchors else None
-    if start_ms is None and findings.record is not None and findings.has_clock:
-        start_ms = findings.record.started_ms
-    return start_ms is not None and stopped_ms - start_ms > _OVERLAP_MS
+def _shares_time(findings: Findings, former: ChainLink) -> bool:
+    """Whether both charged for more than a minute at the same time."""
+    record, seen = findings.record, findings.seen
+    span = (seen.t_start_ms, seen.t_end_ms)
+    if not seen.anchors and record is not None and findings.has_clock:
+        span = (record.started_ms, record.ended_ms)
+    start_ms, end_ms = span
+    if start_ms is None or end_ms is None:
+        return False
+    return min(end_ms, former.stopped_ms) - max(start_ms, former.started_ms) > _OVERLAP_MS
 
 
 def _shares_register(findings: Findings, evidence: Evidence) -> bool:
