@@ -29,6 +29,7 @@ COMMANDS: tuple[click.Command, ...] = (
     daemon.systemd,
     frames.replay,
     frames.decode,
+    frames.dissector,
     frames.states,
     trials.demo,
     trials.simulate,

@@ -9,6 +9,7 @@ import click
 
 from billing_core import transitions
 from gateway.logs import LogConfig, set_up
+from gateway.show import say
 from gateway.site import Site, instant_of, site_from_file
 from gateway.tomlfile import TomlFile
 
@@ -72,6 +73,18 @@ def decode(what: tuple[str, ...], as_json: bool, options: tuple[str, ...]) -> No
     from gateway.decode import decode_sources
 
     sys.exit(decode_sources(what, as_json=as_json, options=frozenset(options), out=sys.stdout, err=sys.stderr))
+
+
+@click.command()
+@click.option("--install", "is_installed", is_flag=True, help="Write it to Wireshark's folder of personal plugins.")
+def dissector(is_installed: bool) -> None:
+    """Print the Wireshark dissector (Lua) that shows captures field by field."""
+    from gateway.framelog.dissector import dissector_text, install
+
+    if is_installed:
+        say(f"written to {install()}")
+    else:
+        click.echo(dissector_text(), nl=False)
 
 
 @click.command()

@@ -15,3 +15,14 @@ def test_decode_one_frame():
     assert done.status == 0
     shown = json.loads(done.out)
     assert (shown["type"], shown["crc"], shown["fields"]["result"]) == ("0x02", "modbus-lo-hi", 0)
+
+
+def test_the_dissector_is_printed_or_installed(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    printed = pilegate("dissector").out
+    assert "local FRAMES = {[1] = " in printed
+    done = pilegate("dissector", "--install")
+    path = tmp_path / ".local" / "lib" / "wireshark" / "plugins" / "pilegate.lua"
+    assert (done.status, done.out) == (0, "")
+    assert f"written to {path}" in done.err
+    assert path.read_text(encoding="utf-8") == printed
