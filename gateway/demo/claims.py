@@ -72,8 +72,9 @@ def _rule_faults(stories: Sequence[Story], newest: Mapping[str, Any]) -> Iterato
         bill = newest.get(story.transaction_id)
         if part is None or part.status == "normal" or bill is None:
             continue
-        if (bill["status"], bill["primary_anomaly"]) != (part.status, part.anomaly):
-            yield f"{part.text}: {bill['status']}, {bill['primary_anomaly']}"
+        codes = [anomaly["code"] for anomaly in bill["anomalies"]]
+        if bill["status"] != part.status or part.anomaly not in codes:
+            yield f"{part.text}: {bill['status']}, {', '.join(codes)}"
 
 
 def _boundary_fault(stories: Sequence[Story], newest: Mapping[str, Any]) -> str:
