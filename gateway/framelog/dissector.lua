@@ -12,6 +12,7 @@ local PSEUDO_BYTES = 8
 local AROUND = 4 -- what the length byte does not count: start, length, checksum
 local HEAD = 6 -- bytes before the body
 
+local show_aaf5 -- what stands at the end of this file
 local capture = Proto("pilegate", "Pilegate capture")
 local ykc = Proto("pilegate_ykc", "YKC charging pile")
 
@@ -454,7 +455,7 @@ function capture.dissector(tvb, pinfo, root)
             tree:add(F.text, payload, info)
         elseif spoken == 2 then
             tree:add(F.data, payload)
-            info = payload:len() .. " bytes"
+            info = show_aaf5(pinfo, root, tree, link * 2 + code, kind, payload)
         else
             info = show_payload(pinfo, root, tree, link * 2 + code, payload)
         end

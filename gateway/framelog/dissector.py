@@ -12,12 +12,13 @@ from typing import Any
 import construct
 
 from protocol.codec import checksum
+from protocol.dialects.aaf5_frames import FORMS, KNOWN
 from protocol.dialects.ykc_frames import FRAMES, least_size
 from protocol.fields import Op, Show
 from protocol.layout import Layout
 
 FILE_NAME = "pilegate.lua"
-_TEMPLATE = "dissector.lua"
+_TEMPLATES = ("dissector.lua", "dissector_aaf5.lua")
 # a layout's name of a price inside its group -> the list under which decode shows it
 _LISTED = {"elec": "elec_yuan_per_kwh", "service": "service_yuan_per_kwh"}
 
@@ -29,9 +30,10 @@ def plugin_folder() -> Path:
 
 def dissector_text() -> str:
     """The dissector as one Lua file."""
-    text = files("gateway.framelog").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    text = "\n".join(files("gateway.framelog").joinpath(name).read_text(encoding="utf-8") for name in _TEMPLATES)
     low, high = _checksum_halves()
-    for name, value in (("FRAMES", _frames()), ("CRC_LOW", low), ("CRC_HIGH", high)):
+    tables = {"FRAMES": _frames(), "CRC_LOW": low, "CRC_HIGH": high, "AAF5_FORMS": _forms()}
+    for name, value in tables.items():
         head, found, tail = text.partition(f"local {name} = {{}}")
         assert found, name
         text = f"{head}local {name} = {_lua(value)}{tail}"
@@ -55,6 +57,43 @@ def _frames() -> dict[int, Any]:
         }
         for kind, (_, usual, exact) in FRAMES.items()
     }
+
+
+def _forms() -> dict[str, Any]:
+    """Bodies of the AA F5 family by direction and command; those with sizes of their own first."""
+    found: dict[str, Any] = {side: {} for side in KNOWN}
+    for (side, command), forms in FORMS.items():
+        ordered = sorted(forms, key=lambda form: form.sizes is None)
+        found[side][command] = [
+            {
+                "name": form.layout.name,
+                "size": form.layout.size,
+                "least": form.layout.least if form.layout.least >= 0 else form.layout.size,
+                "is_open": form.layout.is_open,
+                "only": sorted(form.sizes) if form.sizes is not None else None,
+                "fields": _plain_fields(form.layout.body),
+            }
+            for form in ordered
+            if form.has_mark is None
+        ]
+    return found
+
+
+def _plain_fields(body: construct.Struct) -> list[dict[str, Any]]:
+    fields: list[dict[str, Any]] = []
+    for sub in body.subcons:
+        kind = sub.subcon
+        if hasattr(kind, "body"):
+            inner = _plain_fields(kind.body)
+            width = sum(field["width"] for field in inner)
+            count = kind.width if kind.op is Op.GROUP else None
+            is_plain = len(inner) == 1 or None
+            fields.append({"name": sub.name, "inner": inner, "width": width, "count": count, "is_plain": is_plain})
+            continue
+        is_signed = kind.op is Op.SINT or None
+        width = None if kind.op is Op.REST_HEX else kind.width
+        fields.append({"name": sub.name, "show": Show(kind.show).name.lower(), "width": width, "is_signed": is_signed})
+    return fields
 
 
 def _layout(layout: Layout) -> dict[str, Any]:
