@@ -157,6 +157,10 @@ class TcpLink(asyncio.Protocol):
         self.pipeline = listener.make_pipeline(
             listener.next_link_no(), address, self._write, self._hang_up, None, protocol
         )
+        if self._listener.is_paused:  # the loop begins to read behind this call, so pause after it
+            asyncio.get_running_loop().call_soon(self._follow_pause)
+
+    def _follow_pause(self) -> None:
         if self._listener.is_paused:
             self.pause(is_paused=True)
 

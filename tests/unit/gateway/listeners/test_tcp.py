@@ -1,0 +1,321 @@
+import asyncio
+import contextlib
+import socket
+import ssl
+
+import pytest
+import trustme
+import uvloop
+from structlog.testing import capture_logs
+
+from gateway.errors import ListenerError
+from gateway.listeners.tcp import TcpListenConfig, TcpListener
+from gateway.metrics import Metrics
+from gateway.pipeline import LimitsConfig
+
+LOCAL = "127.0.0.1"
+
+
+class StubClock:
+    def now_ms(self):
+        return 7
+
+
+class StubPipeline:
+    """Echoes what it hears, and remembers what happened to it."""
+
+    def __init__(self, no, address, write, hang_up, only_pile, protocol):
+        assert (only_pile, protocol) == (None, None)
+        self.no, self.address, self.write, self.hang_up = no, address, write, hang_up
+        self.heard = b""
+        self.checked_at_ms = []
+        self.reasons = []
+        self.closed_at_ms = None
+        self.ended = asyncio.Event()
+
+    def received(self, data, at_ms):
+        assert at_ms == 7
+        self.heard += data
+        self.write(data)
+
+    def check(self, at_ms):
+        self.checked_at_ms.append(at_ms)
+
+    def close(self, reason):
+        self.reasons.append(reason)
+        self.hang_up()
+
+    def closed(self, at_ms):
+        self.closed_at_ms = at_ms
+        self.ended.set()
+
+
+class House:
+    """A listener with stub pipelines."""
+
+    def __init__(self, limits=None, **keys):
+        self.pipelines = []
+        self.writers = []
+        self.metrics = Metrics()
+        numbers = iter(range(1, 1000))
+        config = TcpListenConfig(host=LOCAL, port=0, **keys)
+        self.listener = TcpListener(
+            config, limits or LimitsConfig(), StubClock(), self.make, lambda: next(numbers), self.metrics
+        )
+        self.port = 0
+
+    def make(self, *arguments):
+        self.pipelines.append(StubPipeline(*arguments))
+        return self.pipelines[-1]
+
+    async def connect(self, **keys):
+        reader, writer = await asyncio.open_connection(LOCAL, self.port, **keys)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def hang_up(self):
+        for writer in self.writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def open_house(limits=None, **keys):
+    house = House(limits, **keys)
+    house.port = await house.listener.start()
+    try:
+        yield house
+    finally:
+        await house.hang_up()
+        await house.listener.stop_accepting()
+        await house.listener.close_all("the test is over")
+        for pipeline in house.pipelines:
+            await asyncio.wait_for(pipeline.ended.wait(), 10)
+
+
+async def ended(reader):
+    with contextlib.suppress(ConnectionError):
+        return await asyncio.wait_for(reader.read(), 10) == b""
+    return True
+
+
+async def echoed(reader, writer, data=b"abc"):
+    writer.write(data)
+    return await asyncio.wait_for(reader.readexactly(len(data)), 10)
+
+
+def run(work):
+    return uvloop.run(asyncio.wait_for(work, 30))  # as the daemon does
+
+
+def test_bytes_go_to_a_pipeline_of_their_own_and_back():
+    async def work():
+        async with open_house() as house:
+            one, other = await house.connect(), await house.connect()
+            assert await echoed(*one, b"one") == b"one"
+            assert await echoed(*other, b"other") == b"other"
+            assert {each.heard for each in house.pipelines} == {b"one", b"other"}
+            assert {each.no for each in house.pipelines} == {1, 2}
+            names = {"{}:{}".format(*each[1].get_extra_info("sockname")) for each in (one, other)}
+            assert {each.address for each in house.pipelines} == names
+
+    run(work())
+
+
+def test_a_link_that_ends_is_forgotten_and_told():
+    async def work():
+        async with open_house() as house:
+            _, writer = await house.connect()
+            while not house.pipelines:
+                await asyncio.sleep(0)
+            writer.close()
+            await asyncio.wait_for(house.pipelines[0].ended.wait(), 10)
+            assert house.pipelines[0].closed_at_ms == 7
+            assert not house.listener.links
+            assert not house.listener.per_address
+
+    run(work())
+
+
+def options(house):
+    (link,) = house.listener.links
+    sock = link._transport.get_extra_info("socket")
+    return {
+        "keepalive": sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        "idle": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        "nodelay": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+        "send": sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF),
+    }
+
+
+def test_links_are_kept_alive_prompt_and_bounded():
+    async def work():
+        limits = LimitsConfig(write_buffer_bytes_max=20_000)
+        async with open_house(limits, keepalive_s=33) as house:
+            reader, writer = await house.connect()
+            await echoed(reader, writer)
+            found = options(house)
+            assert (bool(found["keepalive"]), found["idle"], bool(found["nodelay"])) == (True, 33, True)
+            assert found["send"] <= 2 * 20_000  # Linux doubles what is asked for
+
+    run(work())
+
+
+@pytest.mark.parametrize("limits", [LimitsConfig(links_max=2), LimitsConfig(links_per_address_max=2)])
+def test_a_link_too_many_is_refused_and_counted_and_room_comes_back(limits):
+    async def work():
+        async with open_house(limits) as house:
+            links = [await house.connect() for _ in range(2)]
+            for link in links:
+                await echoed(*link)
+            with capture_logs() as logs:
+                refused = await house.connect()
+                assert await ended(refused[0])
+            assert [(line["event"], line["reason"]) for line in logs] == [("link_refused", "too many links")]
+            assert house.metrics.closed == {"too many links": 1}
+            links[0][1].close()
+            await asyncio.wait_for(house.pipelines[0].ended.wait(), 10)
+            again = await house.connect()
+            assert await echoed(*again) == b"abc"
+
+    run(work())
+
+
+def test_a_pause_holds_links_old_and_new():
+    async def work():
+        async with open_house() as house:
+            old = await house.connect()
+            await echoed(*old)
+            house.listener.pause(is_paused=True)
+            new = await house.connect()
+            while len(house.pipelines) < 2:
+                await asyncio.sleep(0)
+            for _, writer in (old, new):
+                writer.write(b"late")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(new[0].read(1), 0.1)
+            assert [each.heard for each in house.pipelines] == [b"abc", b""]
+            house.listener.pause(is_paused=False)
+            for reader, _ in (old, new):
+                assert await asyncio.wait_for(reader.readexactly(4), 10) == b"late"
+
+    run(work())
+
+
+def test_a_reader_that_never_reads_is_cut():
+    async def work():
+        async with open_house(LimitsConfig(write_buffer_bytes_max=1024)) as house:
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            sock.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(sock, (LOCAL, house.port))
+            with contextlib.suppress(ConnectionError), sock:
+                while True:
+                    await loop.sock_sendall(sock, bytes(4096))
+            await asyncio.wait_for(house.pipelines[0].ended.wait(), 10)
+            assert house.pipelines[0].reasons[0] == "a slow reader"
+
+    run(work())
+
+
+def test_checks_and_closings_reach_every_link():
+    async def work():
+        async with open_house() as house:
+            links = [await house.connect() for _ in range(3)]
+            for link in links:
+                await echoed(*link)
+            house.listener.check(99)
+            assert [each.checked_at_ms for each in house.pipelines] == [[99]] * 3
+            await house.listener.close_all("because")
+            for reader, _ in links:
+                assert await ended(reader)
+            assert [each.reasons for each in house.pipelines] == [["because"]] * 3
+
+    run(work())
+
+
+def test_after_the_end_of_accepting_nobody_gets_in_and_links_stay():
+    async def work():
+        async with open_house() as house:
+            link = await house.connect()
+            await echoed(*link)
+            await house.listener.stop_accepting()
+            with pytest.raises(ConnectionError):
+                await house.connect()
+            assert await echoed(*link) == b"abc"
+
+    run(work())
+
+
+def test_a_port_that_is_taken_is_told():
+    async def work():
+        async with open_house() as house:
+            other = House()
+            other.listener.config = TcpListenConfig(host=LOCAL, port=house.port)
+            with pytest.raises(ListenerError, match=f"cannot listen on {LOCAL}:{house.port}"):
+                await other.listener.start()
+
+    run(work())
+
+
+# -- TLS ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def files(authority, tmp_path):
+    certificate = authority.issue_cert(LOCAL)
+    (tmp_path / "cert.pem").write_bytes(b"".join(each.bytes() for each in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    return {"tls_cert_file": str(tmp_path / "cert.pem"), "tls_key_file": str(tmp_path / "key.pem")}
+
+
+def test_a_port_with_a_certificate_speaks_tls(authority, files):
+    async def work():
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        async with open_house(**files) as house:
+            link = await house.connect(ssl=trusting)
+            assert await echoed(*link) == b"abc"
+            assert link[1].get_extra_info("ssl_object").version() in ("TLSv1.2", "TLSv1.3")
+            assert options(house)["idle"] == 60
+
+    run(work())
+
+
+def test_a_port_that_speaks_tls_speaks_nothing_else(authority, files):
+    async def work():
+        async with open_house(**files) as house:
+            reader, writer = await house.connect()
+            writer.write(b"\x68\x0c" * 200)
+            assert await ended(reader)
+            with pytest.raises(ssl.SSLError):
+                await house.connect(ssl=ssl.create_default_context())  # it does not trust our authority
+            assert house.pipelines == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("spoil", ["cert.pem", "key.pem"])
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_a_certificate_that_cannot_be_used_is_told(files, tmp_path, spoil, content):
+    (tmp_path / spoil).unlink()
+    if content is not None:
+        (tmp_path / spoil).write_bytes(content)
+
+    async def work():
+        with pytest.raises(ListenerError, match="TLS certificate or key cannot be used"):
+            await House(**files).listener.start()
+
+    run(work())
+
+
+def test_a_certificate_needs_its_key():
+    with pytest.raises(ValueError, match="belong together"):
+        TcpListenConfig(tls_cert_file="c.pem")
