@@ -12,7 +12,7 @@ from typing import Any
 import construct
 
 from protocol.codec import checksum
-from protocol.dialects.aaf5_frames import FORMS, KNOWN
+from protocol.dialects.aaf5_frames import EVERY, FORMS, KNOWN
 from protocol.dialects.ykc_frames import FRAMES, least_size
 from protocol.fields import Op, Show
 from protocol.layout import Layout
@@ -60,10 +60,10 @@ def _frames() -> dict[int, Any]:
 
 
 def _forms() -> dict[str, Any]:
-    """Bodies of the AA F5 family by direction and command; those with sizes of their own first."""
+    """Bodies of the AA F5 family by direction and command; those that all profiles share first."""
     found: dict[str, Any] = {side: {} for side in KNOWN}
     for (side, command), forms in FORMS.items():
-        ordered = sorted(forms, key=lambda form: form.sizes is None)
+        ordered = sorted(forms, key=lambda form: form.profiles != EVERY)
         found[side][command] = [
             {
                 "name": form.layout.name,

@@ -497,14 +497,14 @@ FORMS: dict[tuple[str, int], tuple[Form, ...]] = {
 def form_of(direction: str, command: int, body: bytes, profile: str | None) -> Form | None:
     """The body that a command has; ``None`` when it has none in this profile and direction.
 
-    Without a profile the size decides, and the first that is declared between equals.
+    Without a profile the size decides; between equals what all profiles share, then the first that is declared.
     """
     forms = FORMS.get((direction, command), ())
     if profile is not None:
         forms = tuple(form for form in forms if profile in form.profiles)
     fitting = [form for form in forms if form.fits(body)]
     if profile is None:
-        fitting.sort(key=lambda form: not _is_size_known(form.layout, len(body)))
+        fitting.sort(key=lambda form: (not _is_size_known(form.layout, len(body)), form.profiles != EVERY))
     return fitting[0] if fitting else None
 
 
