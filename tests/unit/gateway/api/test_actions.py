@@ -1,21 +1,11 @@
 """Orders by HTTP to a pile that answers by hand."""
 
-import asyncio
 import struct
 
 import pytest
 
 from tests.support import wire
-from tests.support.desk import in_process, start_answer
-
-
-def ask(directory, story, **more):
-    async def run():
-        async with in_process(directory, **more) as (desk, app):
-            pile = await desk.pile(1)
-            await story(desk, app, pile)
-
-    asyncio.run(run())
+from tests.support.desk import start_answer
 
 
 def path_of(pile, tail):
@@ -41,7 +31,7 @@ SIMPLE = [
 ]  # fmt: skip
 
 
-def test_every_simple_order_has_one_answer(tmp_path):
+def test_every_simple_order_has_one_answer(shared):
     async def story(desk, app, pile):
         for tail, body, kind, answer_kind, answer, state, reason in SIMPLE:
             call = await desk.order(path_of(pile, tail), body)
@@ -53,10 +43,10 @@ def test_every_simple_order_has_one_answer(tmp_path):
             kept = await desk.until(f"/orders/{order['order_id']}", lambda one, wanted=state: one["state"] == wanted)
             assert kept["result"] == order["result"]
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_the_frames_carry_what_was_asked(tmp_path):
+def test_the_frames_carry_what_was_asked(shared):
     async def story(desk, app, pile):
         async def frame_of(tail, body, kind, answer_kind, answer):
             call = await desk.order(path_of(pile, tail), body)
@@ -76,23 +66,23 @@ def test_the_frames_carry_what_was_asked(tmp_path):
                   "path": "/f", "is_immediate": True, "timeout_min": 5}  # fmt: skip
         told = await frame_of("update", update, 0x94, 0x93, b"\0")
         assert told == (b"\x02" + struct.pack("<H16sH16s16s32s", 7, b"ftp", 2121, b"u", b"p", b"/f") + b"\x01\x05")
-        orders = (await desk.get("/orders"))["items"]
+        orders = (await desk.get("/orders", pile=pile.pile_id))["items"]
         assert "password" not in str(next(each for each in orders if each["kind"] == "UpdateFirmware"))
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_a_sample_is_asked_for_and_answered_by_a_sample(tmp_path):
+def test_a_sample_is_asked_for_and_answered_by_a_sample(shared):
     async def story(desk, app, pile):
         call = await desk.order(path_of(pile, "connectors/2/sample"))
         assert (await pile.expect(0x12)).body == wire.bcd(pile.pile_id) + b"\x02"
         pile.send(wire.sample("0" * 32, pile.pile_id, gun=2, state=2, plugged=0))
         assert (await call)["result"] == {"status": "idle"}
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_a_clock_is_set_and_its_answer_kept(tmp_path):
+def test_a_clock_is_set_and_its_answer_kept(shared):
     async def story(desk, app, pile):
         call = await desk.order(path_of(pile, "time"))
         order = await pile.expect(0x56)
@@ -102,10 +92,10 @@ def test_a_clock_is_set_and_its_answer_kept(tmp_path):
         assert abs(shown["clock_offset_s"]) <= 1
         assert shown["clock_checked_at"]
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_lists_longer_than_a_frame_are_split(tmp_path):
+def test_lists_longer_than_a_frame_are_split(shared):
     async def story(desk, app, pile):
         uids = [f"{n:08X}" for n in range(1, 41)]
         call = await desk.order(path_of(pile, "cards"), {"cards": [{"card_uid": uid} for uid in uids]})
@@ -135,10 +125,10 @@ def test_lists_longer_than_a_frame_are_split(tmp_path):
             pile.answer(0x45, frame, b"".join(card + b"\1\0" for card in cards))
         assert len((await call)["orders"]) == 2
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_a_part_without_an_answer_says_what_was_done_before(tmp_path):
+def test_a_part_without_an_answer_says_what_was_done_before(shared):
     async def story(desk, app, pile):
         cards = [{"card_uid": f"{n:X}"} for n in range(1, 41)]
         call = await desk.order(path_of(pile, "cards"), {"cards": cards}, 502)
@@ -150,10 +140,10 @@ def test_a_part_without_an_answer_says_what_was_done_before(tmp_path):
         assert [order["state"] for order in problem["orders"]] == ["accepted"]
         assert problem["orders_not_sent"] == 1
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_a_start_answers_at_once_and_the_pile_later(tmp_path):
+def test_a_start_answers_at_once_and_the_pile_later(shared):
     async def story(desk, app, pile):
         path = path_of(pile, "connectors/1/start")
         made = await desk.post(path, {"balance": "50.00", "card_uid": "D14B0A54"}, 202)
@@ -170,10 +160,10 @@ def test_a_start_answers_at_once_and_the_pile_later(tmp_path):
         busy = await desk.post(path, {"balance": "1.00"}, 409)
         assert busy["type"] == "urn:pilegate:problem:connector_busy"
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_two_connectors_for_one_car_start_together_or_not_at_all(tmp_path):
+def test_two_connectors_for_one_car_start_together_or_not_at_all(shared):
     async def story(desk, app, pile):
         path = path_of(pile, "connectors/1/start")
         await desk.start(pile, 2)
@@ -182,12 +172,12 @@ def test_two_connectors_for_one_car_start_together_or_not_at_all(tmp_path):
         orders = (await desk.get("/orders", pile=pile.pile_id))["items"]
         assert sum(order["kind"] == "StartCharging" for order in orders) == 1
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_what_cannot_be_ordered_says_why(tmp_path):
+def test_what_cannot_be_ordered_says_why(shared):
     async def story(desk, app, pile):
-        gone = desk.bare_pile(2).pile_id
+        gone = desk.bare_pile(shared.number()).pile_id
         cases = [
             (f"/piles/{gone}/reboot", None, 409, "pile_offline"),
             ("/piles/12345678901234/reboot", None, 404, "pile_unknown"),
@@ -214,10 +204,10 @@ def test_what_cannot_be_ordered_says_why(tmp_path):
             assert problem["status"] == status
             assert problem["detail"]
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_an_account_lends_its_balance_unless_frozen(tmp_path):
+def test_an_account_lends_its_balance_unless_frozen(shared):
     async def story(desk, app, pile):
         await desk.client.put("/accounts/rich", json={"balance": "99999999.00"})
         await desk.client.put("/accounts/cold", json={"balance": "5.00", "is_frozen": True})
@@ -226,10 +216,10 @@ def test_an_account_lends_its_balance_unless_frozen(tmp_path):
         await desk.post(path, {"account_id": "rich"}, 202)
         assert (await pile.expect(0x34)).body[40:] == b"\xff\xff\xff\xff"
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_prices_do_not_change_under_a_charge(tmp_path):
+def test_prices_do_not_change_under_a_charge(shared):
     async def story(desk, app, pile):
         serial = await desk.start(pile)
         pile.charge(serial, 1_000)
@@ -237,10 +227,10 @@ def test_prices_do_not_change_under_a_charge(tmp_path):
         problem = await desk.post(path_of(pile, "tariff"), None, 409)
         assert problem["type"] == "urn:pilegate:problem:pile_charging"
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
-def test_the_same_order_twice_at_once_is_refused(tmp_path):
+def test_the_same_order_twice_at_once_is_refused(shared):
     async def story(desk, app, pile):
         call = await desk.order(path_of(pile, "reboot"))
         order = await pile.expect(0x92)
@@ -248,15 +238,15 @@ def test_the_same_order_twice_at_once_is_refused(tmp_path):
         pile.answer(0x91, order, b"\1")
         assert (await call)["state"] == "accepted"
 
-    ask(tmp_path, story)
+    shared.tell(story)
 
 
 @pytest.mark.parametrize("tail", ["reboot", "connectors/1/stop"])
-def test_a_lost_link_fails_what_waits(tmp_path, tail):
+def test_a_lost_link_fails_what_waits(shared, tail):
     async def story(desk, app, pile):
         call = await desk.order(path_of(pile, tail), None, 502)
         await pile.expect(0x92 if tail == "reboot" else 0x36)
         await pile.close()
         assert "link closed" in (await call)["detail"]
 
-    ask(tmp_path, story)
+    shared.tell(story)

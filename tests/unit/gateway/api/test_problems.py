@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
+from types import SimpleNamespace
 
+from gateway.api import problems
 from gateway.api.problems import answer, body_of, not_found
 from tests.support.desk import in_process
 
@@ -42,7 +44,11 @@ def test_a_body_that_is_no_json_says_where(tmp_path):
     asyncio.run(story())
 
 
-def test_a_database_that_cannot_be_read_and_a_defect(tmp_path):
+def test_a_database_that_cannot_be_read_and_a_defect(tmp_path, monkeypatch):
+    told = []
+    log = SimpleNamespace(error=lambda event, **more: told.append(event))
+    monkeypatch.setattr(problems, "log", log)
+
     async def story():
         async with in_process(tmp_path) as (desk, app):
             await desk.get("/piles")
@@ -62,6 +68,7 @@ def test_a_database_that_cannot_be_read_and_a_defect(tmp_path):
             reply = await desk.client.get("/accounts")
             assert (reply.status_code, reply.json()["title"]) == (500, "defect")
             assert "secret" not in reply.text
+            assert told == ["database_unreadable", "request_failed"]
             assert (await desk.client.get("/piles")).status_code == 200
 
     asyncio.run(story())
