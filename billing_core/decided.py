@@ -1,7 +1,7 @@
 """What a person decides about a bill, reckoned: another source of energy, a charge cut in two, a record assigned.
 
 People choose between pieces of evidence; the amounts are reckoned from what they chose, by the same rules as ever.
-Source: docs/billing.md, decisions of people.
+Source: docs/adr/0053-decisions-are-revisions.md.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ def split_at(evidence: Evidence, at_ms: int, *, revision: int) -> tuple[Bill, Bi
         raise Undecidable("no live data tell when the energy flowed, so the charge cannot be cut by time")
     if not start_ms < at_ms < end_ms:
         raise Undecidable("the moment is not within the charge")
-    first_e4kwh = energy_until(findings.seen, findings.energy_e4kwh, at_ms)
-    before, behind = _cut(findings.sampled, at_ms, first_e4kwh)
+    whole = split(evidence, findings, billed_e4kwh=findings.energy_e4kwh)
+    seen_e4kwh = energy_until(findings.seen, findings.energy_e4kwh, at_ms)
+    before, behind = _cut(whole.segments or findings.sampled, at_ms, seen_e4kwh)
+    first_e4kwh = sum(each.energy_e4kwh for each in before)
     first = _priced(bill, _split_of(before), first_e4kwh, basis=bill.energy_basis)
     rest = _priced(bill, _split_of(behind), findings.energy_e4kwh - first_e4kwh, basis=bill.energy_basis)
     number = f"{evidence.transaction_id}-2"
@@ -116,18 +118,21 @@ def _split_of(segments: Sequence[Segment]) -> Split:
     return Split(tuple(lines_of(segments)), tuple(segments), "samples", campaigns)
 
 
-def _cut(segments: Sequence[Segment], at_ms: int, first_e4kwh: int) -> tuple[list[Segment], list[Segment]]:
-    """Segments before and behind a moment; the one across it is cut so that the energies before come to the first."""
+def _cut(segments: Sequence[Segment], at_ms: int, seen_e4kwh: int) -> tuple[list[Segment], list[Segment]]:
+    """Segments before and behind a moment; the one across it is cut so that the first part comes to what was seen."""
     before: list[Segment] = []
     behind: list[Segment] = []
-    left = first_e4kwh
+    sum_e4kwh = 0
     for each in segments:
-        mine = min(left, each.energy_e4kwh) if each.from_ms < at_ms else 0
-        left -= mine
-        if each.from_ms < at_ms:
-            before.append(_piece(each, each.from_ms, min(each.to_ms, at_ms), mine))
-        if each.to_ms > at_ms or each.energy_e4kwh > mine:
-            behind.append(_piece(each, max(each.from_ms, at_ms), max(each.to_ms, at_ms), each.energy_e4kwh - mine))
+        if each.to_ms <= at_ms:
+            before.append(each)
+        elif each.from_ms >= at_ms:
+            behind.append(each)
+        else:
+            mine = min(max(seen_e4kwh - sum_e4kwh, 0), each.energy_e4kwh)
+            before.append(_piece(each, each.from_ms, at_ms, mine))
+            behind.append(_piece(each, at_ms, each.to_ms, each.energy_e4kwh - mine))
+        sum_e4kwh += each.energy_e4kwh
     return before, behind
 
 

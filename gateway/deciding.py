@@ -40,6 +40,24 @@ def decisions_on(reader: Reader, transaction_id: str) -> list[DecisionSaved]:
     return [_saved(row) for row in reader.all(sql, (transaction_id,))]
 
 
+def decisions_behind(reader: Reader, transaction_id: str) -> list[DecisionSaved]:
+    """The decisions that a bill's revisions rest on: on itself, a record assigned to it, a charge it was cut from."""
+    whole = transaction_id.removesuffix("-2")
+    rows = reader.all(
+        """SELECT * FROM decision WHERE state = 'effective' AND (transaction_id = ? OR
+         (kind = 'assign' AND json_extract(terms, '$.target') = ?) OR (kind = 'split' AND transaction_id = ?))
+         ORDER BY decided_at_ms, rowid""",
+        (transaction_id, transaction_id, whole),
+    )
+    return [_saved(row) for row in rows]
+
+
+def decision_of(saved: DecisionSaved) -> Decision:
+    """The decision in force, by whoever made it."""
+    actor = f"{saved.proposer}, {saved.approver}" if saved.approver else saved.proposer
+    return Decision.of(saved.transaction_id, saved.kind, saved.terms, actor=actor, reason=saved.reason)
+
+
 def decisions_waiting(reader: Reader, *, limit: int = 1000) -> list[DecisionSaved]:
     """Decisions that need a second person, oldest first."""
     rows: Rows = reader.all(
@@ -89,8 +107,7 @@ def confirm(
     _refuse_settled(saved)
     if _same_person(saved.proposer, approver):
         raise DecisionError("second_person_needed", f"{saved.proposer} proposed this; somebody else must agree to it")
-    actor = f"{saved.proposer}, {approver}"
-    decision = Decision.of(saved.transaction_id, saved.kind, saved.terms, actor=actor, reason=saved.reason)
+    decision = decision_of(dataclasses.replace(saved, approver=approver))
     base_revision, _ = decisions.weigh(decision, at_ms)
     if base_revision != saved.base_revision:
         outdated = dataclasses.replace(saved, state=OUTDATED, approver=approver, decided_at_ms=at_ms)

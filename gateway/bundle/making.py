@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from billing_core.civil import Zone, iso_local
 from gateway import __version__
 from gateway.bundle import archive
 from gateway.bundle.frames import Scope, broken_at, frames_of, scope_of
+from gateway.deciding import decisions_behind
 from gateway.decode import decode_sources
 from gateway.errors import StoreError
 from gateway.framelog.text import TextLogWriter
@@ -23,6 +24,7 @@ from gateway.store.reader import Reader
 
 FRAMES, DECODED = "frames.jsonl", "frames.decoded.jsonl"
 BILL, REVISIONS, RECORDS, CONTEXT = "bill.json", "revisions.jsonl", "records.jsonl", "context.json"
+DECISIONS, STEPS = "decisions.jsonl", "computation.json"
 COMPUTATION, CASES, READ_ME = "computation.txt", "cases.json", "README.txt"
 FORMAT = "pilegate-evidence-1"
 
@@ -34,6 +36,8 @@ Recompute the bill from the frames alone:   pilegate verify THIS-FILE.zip
 bill.json              the bill as it stands                     当前账单
 revisions.jsonl        every revision, with reason and actor     全部版本(原因、操作人)
 computation.txt        the bill with every step                  计算过程
+computation.json       the same as data                          计算过程(数据)
+decisions.jsonl        what people decided, and who agreed       人工决定及复核人
 frames.jsonl           the frames as they came                   原始报文
 frames.decoded.jsonl   the same, decoded                         解码后的报文
 records.jsonl          the transaction records with their hashes 交易记录及哈希
@@ -45,7 +49,7 @@ manifest.sha256        SHA-256 of the manifest                   清单的哈希
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Made:
     """A bundle and its seal; ``broken_at`` is the id of a kept frame that is not what it was, ``None`` when all are."""
 
@@ -94,6 +98,8 @@ def make_bundle(
         BILL: _json(json.loads(revisions[-1]["body"])),
         REVISIONS: b"".join(_line(_revision(row, zone)) for row in revisions),
         COMPUTATION: computation.encode(),
+        STEPS: _json(json.loads(revisions[-1]["computation"])),
+        DECISIONS: b"".join(_line(dataclasses.asdict(each)) for each in decisions_behind(reader, transaction_id)),
         FRAMES: log_text.encode(),
         DECODED: decoded_text(log_text).encode(),
         RECORDS: b"".join(_line(_record(row, zone)) for row in reader.records(transaction_id)),

@@ -23,6 +23,7 @@ from gateway.decisions import Decision, DecisionError, Decisions, sentences
 from gateway.engine import Engine
 from gateway.errors import StoreError
 from gateway.forwarders.cloudevents import CloudEvents
+from gateway.logs import LogConfig, set_up
 from gateway.manage import merged_site
 from gateway.outcome import DecisionSaved, Outcome
 from gateway.restore import restore_engine
@@ -287,6 +288,7 @@ class _Desk:
 
 @contextmanager
 def _desk(config: Config, path: Path) -> Iterator[_Desk]:
+    set_up(LogConfig(level="warning"))
     names = tuple(endpoint.name for endpoint in config.endpoints)
     events = CloudEvents(config.endpoints, source=f"/pilegate/{config.site.name}", zone=config.site.zone)
     store = Store(dataclasses.replace(config.store, path=str(path)), endpoints=names, envelope=events)

@@ -101,7 +101,7 @@ def _tell(verdict: Verdict) -> int:
     for text in verdict.findings:
         say(text)
     for text in verdict.decisions:
-        say(f"decided by a person, carried as data: {text}", sys.stdout)
+        say(f"decided by a person: {text}", sys.stdout)
     if verdict.is_equal:
         say(f"equal: {verdict.revisions} revisions recomputed from the frames alone", sys.stdout)
         return 0

@@ -192,12 +192,18 @@ def _story(revisions: Sequence[Mapping[str, Any]], site: Site) -> Story:
         codes=grave or tuple(dict.fromkeys(each["code"] for each in held if is_doubtful)),
         is_abnormal=bool(grave) or is_doubtful,
         decided=_decided(newest),
-        first_fen=revisions[0]["amount_fen"],
-        newest_fen=newest["amount_fen"],
+        first_fen=payable_fen(revisions[0], bodies[0]),
+        newest_fen=payable_fen(newest, bodies[-1]),
         energy_e4kwh=newest["energy_e4kwh"],
         meter_start_e4kwh=_e4(bodies[-1]["meter_start_kwh"]),
         meter_stop_e4kwh=_e4(bodies[-1]["meter_stop_kwh"]),
     )
+
+
+def payable_fen(row: Mapping[str, Any], body: Mapping[str, Any]) -> int:
+    """What a revision says is owed: its charging total, and what stands beside it."""
+    text = body.get("payable")
+    return int(row["amount_fen"]) if text is None else int(parse_scaled(text, 2))
 
 
 def _decided(newest: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from billing_core.civil import Zone, iso_local
+from gateway.reports.abnormal import payable_fen
 from gateway.reports.partner_list import Entry, ReconcileConfig, places
 from gateway.reports.workbook import Column, Sheet, kwh, local, write_workbook, yuan
 from gateway.store.reader import Reader
@@ -153,17 +154,23 @@ def _bills_by_key(reader: Reader, key: str, keys: Sequence[str]) -> dict[str, di
         part = wanted[at : at + _CHUNK]
         marks = ",".join("?" * len(part))
         for row in reader.all(f"{_NEWEST} WHERE b.{key} IN ({marks})", part):
-            found[row[key]] = row
+            found[row[key]] = _with_payable(row)
     return found
+
+
+def _with_payable(row: dict[str, Any]) -> dict[str, Any]:
+    """A bill's row whose amount is what is owed by it."""
+    return {**row, "amount_fen": payable_fen(row, json.loads(row["body"]))}
 
 
 def _bills_between(reader: Reader, since_ms: int, until_ms: int) -> list[dict[str, Any]]:
     """Bills that a partner should know: posted, and not of nothing."""
-    return reader.all(
+    rows = reader.all(
         f"""{_NEWEST} WHERE {_ENDED} >= ? AND {_ENDED} < ? AND b.status <> 'review'
          AND (b.amount_fen <> 0 OR b.energy_e4kwh <> 0) ORDER BY {_ENDED}, b.transaction_id""",
         (since_ms, until_ms),
     )
+    return [row for row in map(_with_payable, rows) if row["amount_fen"] or row["status"] != "void"]
 
 
 def _period(entries: Iterable[Entry], bills: Iterable[Mapping[str, Any]], zone: Zone) -> tuple[int | None, int | None]:

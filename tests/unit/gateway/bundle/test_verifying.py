@@ -1,13 +1,17 @@
-import json
-
 import pytest
 
 from gateway.bundle.archive import BundleAltered, opened, pack, seal
 from gateway.bundle.making import make_bundle
 from gateway.bundle.verifying import verify_bundle
+from gateway.config import parse
+from gateway.deciding import confirm, newest_bill, propose
+from gateway.decisions import Decision, Decisions
+from gateway.engine import Engine
 from gateway.errors import StoreError
+from gateway.restore import restore_engine
 from gateway.site import Site, zone_of
-from gateway.store import Reader
+from gateway.store import Reader, Store, StoreConfig
+from gateway.tomlfile import TomlFile
 from tests.support.billed import REPLAYS, SITE, replayed
 
 SERIAL = "55031412782305012603031030000001"
@@ -88,15 +92,73 @@ def test_a_frame_that_was_taken_out_is_found_by_recomputing(bundles):
     assert not verdict.is_equal
 
 
-def test_a_decision_of_a_person_is_carried_as_data(bundles):
-    def change(files):
-        row = json.loads(files["revisions.jsonl"].splitlines()[-1])
-        row |= {"revision": 2, "reason": "decision: waive", "actor": "li"}
-        files["revisions.jsonl"] += json.dumps(row).encode() + b"\n"
+def decided(db, *terms):
+    """Take decisions in a stopped daemon's database."""
+    store = Store(StoreConfig(path=str(db)))
+    config = parse(TomlFile.read(SITE))
+    engine = Engine(config.site, config.session, silence_ms_max=30_000, recall=store.reader.recall, is_replay=False)
+    restore_engine(engine, store)
+    decisions = Decisions(engine.sessions, lambda key: newest_bill(store.reader, key))
+    at_ms = store.reader.one("SELECT max(created_at_ms) AS at_ms FROM bill")["at_ms"]
+    for kind, key, more in terms:
+        at_ms += 5_000
+        decision = Decision(key, kind, actor="li", reason="because", **more)
+        saved, outcome = propose(decisions, decision, evidence=(), at_ms=at_ms)
+        if saved.state == "proposed":
+            saved, outcome = confirm(decisions, saved, "wang", at_ms=at_ms)
+        store.writer.submit(outcome.rows).result(30)
+    store.close()
 
-    verdict = verify_bundle(forged(bundles("app-start-across-two-rates"), change))
-    assert verdict.is_equal
-    assert [text[:34] for text in verdict.decisions] == ["revision 2: decision: waive by li "]
+
+def bundle_of(db, key=SERIAL):
+    reader = Reader(db)
+    made = make_bundle(reader, key, zone=ZONE, now_ms=0, site_text="", computation="")
+    reader.close()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("story", "terms"),
+    [
+        ("record-never-comes", [("waive", SERIAL, {})]),
+        ("record-never-comes", [("source", SERIAL, {"source": "last_sample"}), ("waive", SERIAL, {})]),
+        ("app-start-across-two-rates", [("split", SERIAL, {"split_at_ms": 1_772_506_800_000})]),
+        ("app-start-across-two-rates", [("meter_replaced", SERIAL, {})]),
+    ],
+)
+def test_what_people_decided_is_recomputed_too(tmp_path, story, terms):
+    db = replayed(tmp_path / "a.db", story)
+    decided(db, *terms)
+    verdict = verify_bundle(bundle_of(db).data)
+    assert verdict.differences == ()
+    assert verdict.revisions == 1 + len(terms)
+    assert [text.split(" at ")[0] for text in verdict.decisions] == [
+        f"revision {number}: decision:{kind} by li, wang" for number, (kind, _, _) in enumerate(terms, start=2)
+    ]
+
+
+def test_the_second_part_of_a_split_charge_has_evidence_of_its_own(tmp_path):
+    db = replayed(tmp_path / "a.db", "app-start-across-two-rates")
+    decided(db, ("split", SERIAL, {"split_at_ms": 1_772_506_800_000}))
+    verdict = verify_bundle(bundle_of(db, f"{SERIAL}-2").data)
+    assert (verdict.differences, verdict.revisions) == ((), 1)
+
+
+def test_an_assigned_record_is_recomputed_on_both_bills(tmp_path):
+    db = replayed(tmp_path / "a.db", "record-never-comes", "record-of-an-unknown-transaction")
+    decided(db, ("assign", "9" * 32, {"target": SERIAL}))
+    for key in (SERIAL, "9" * 32):
+        verdict = verify_bundle(bundle_of(db, key).data)
+        assert verdict.differences == ()
+        assert len(verdict.decisions) == 1
+
+
+def test_a_decision_that_was_forged_is_found(tmp_path):
+    db = replayed(tmp_path / "a.db", "record-never-comes")
+    told = {"explanation_en": ("A.",), "explanation_zh": ("甲。",)}
+    decided(db, ("amount", SERIAL, {"amount_fen": 4_000, **told}))
+    data = forged(bundle_of(db), edit("revisions.jsonl", b'"payable":"40.00"', b'"payable":"20.00"'))
+    assert [text for text in verify_bundle(data).differences if "payable" in text]
 
 
 @pytest.mark.parametrize(

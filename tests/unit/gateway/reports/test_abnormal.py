@@ -107,3 +107,9 @@ def test_an_empty_period_has_no_rate(books):
     report = report_of(books, until_ms=T0_MS + 1)
     assert (report.total.sessions, report.total.per_1000_e1, report.groups, report.meters) == (0, 0, (), ())
     assert dataclasses.asdict(report)["stories"] == ()
+
+
+def test_money_is_what_is_owed(books):
+    books.session(bad(amount_fen=900), bad(amount_fen=900, status="void", document={"payable": "0.00"}))
+    total = report_of(books).total
+    assert (total.first_fen, total.newest_fen) == (900, 0)
