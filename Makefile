@@ -87,8 +87,9 @@ types: $(STAMP)
 
 cover: $(STAMP)
 	@PILEGATE_TRACE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
-	@$(BIN)/python -m pytest tests/unit tests/property tests/differential tests/oracle \
-	  --cov=protocol --cov=billing_core --cov-branch --cov-report=term-missing; status=$$?; \
+	@$(BIN)/python -m pytest $(wildcard tests/unit/protocol tests/unit/billing_core tests/property tests/differential tests/oracle tests/replay/test_stories.py) \
+	  -q --cov=protocol --cov=billing_core --cov-report=term-missing:skip-covered; status=$$?; \
+	  find protocol billing_core -name '*.c' -delete; \
 	  $(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
 
 annotate: $(STAMP)

@@ -45,7 +45,7 @@ setup(
     ext_modules=cythonize(
         [extension(source) for source in SOURCES],
         compiler_directives=DIRECTIVES,
-        build_dir="build/cython",
+        build_dir=None if IS_TRACED else "build/cython",  # coverage looks for the C file beside the .pyx
         force=IS_TRACED or HAS_LINES,
         emit_linenums=HAS_LINES,
     )

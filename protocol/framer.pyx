@@ -277,8 +277,6 @@ cdef class Framer:
     cdef bint _is_due(self, const uint8_t* data, Py_ssize_t at) noexcept:
         """Whether a frame is due here: right behind the last one, but for CR and LF."""
         cdef Py_ssize_t i = max(self._due - self._base, 0)
-        if self._due > self._base + at:
-            return False
         while i < at and (data[i] == 0x0D or data[i] == 0x0A):
             i += 1
         return i == at

@@ -65,6 +65,10 @@ def test_a_wrong_checksum_is_told_with_the_right_one():
     assert after.data == OTHER
 
 
+def test_a_damaged_frame_behind_line_ends_is_told_as_one():
+    assert feed(GOOD + b"\r\n" + broken(OTHER) + GOOD)[1] == [("", GOOD), ("checksum", broken(OTHER)), ("", GOOD)]
+
+
 def test_noise_is_told_once_a_stretch_and_costs_nothing_else():
     noise = b"\x00\x11\x22\r\n\x33"
     framer = Framer(KNOWN)

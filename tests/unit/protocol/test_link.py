@@ -114,6 +114,31 @@ def test_piles_before_1_4_carry_two_decimals(version, energy):
     assert only(link, sample(SERIAL, PILE, energy=1234)).energy_e4kwh == energy
 
 
+def test_options_may_be_learnt_after_the_login():
+    link = Link()
+    only(link, login(PILE))
+    link.options = frozenset({"fault-bit1-at-2"})
+    assert link.options == {"fault-bit1-at-2"}
+    assert only(link, sample(SERIAL, PILE, faults=0x0002)).fault_bits == 0x0001
+
+
+def test_a_link_may_be_of_one_pile_alone():
+    link = Link(only_pile=PILE)
+    fact = only(link, login("31010900002077"))
+    assert (fact.code, fact.detail) == ("other_pile", f"names pile 31010900002077 on the link of pile {PILE}")
+    assert (link.pile_id, link.is_logged_in) == (None, False)
+    assert isinstance(only(link, login(PILE)), e.PileLoggedIn)
+
+
+def test_master_data_of_another_dialect_say_nothing_about_a_link():
+    link = Link()
+    only(link, login(PILE))
+    link.configure("aaf5")
+    link.configure("ykc-1.5")
+    assert link.protocol == "ykc-1.6"
+    assert link.take_notes() == []
+
+
 # -- what goes out --------------------------------------------------------------------------------------
 
 
