@@ -9,8 +9,10 @@ import pytest
 from gateway.billschema import fault_of
 from gateway.simulator.aaf5 import Aaf5Pile
 from gateway.simulator.fleet import Fleet
+from gateway.simulator.lines import MqttDialler, TcpLine
 from gateway.simulator.scripts import card_uid, cast_fleet, vin
 from tests.flows.conftest import SPEED
+from tests.support.brokers import Mosquitto, needs_mosquitto
 from tests.support.commandline import pilegate
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
@@ -51,47 +53,73 @@ def cast_of(count):
     return cast
 
 
-@pytest.fixture(scope="module")
-def day(tmp_path_factory):
-    """(piles, newest bills, the daemon) of one day."""
-    directory = tmp_path_factory.mktemp("mixed")
-    clock = FastClock(START_MS, SPEED)
-    more = "[session]\nrecord_lost_ms = 600000\n"
-    daemon = Daemon(write_config(directory, COUNT, more=more, protocol="mixed"), clock)
-    numbers = range(1, COUNT + 1)
+@dataclasses.dataclass
+class Day:
+    """What became of one day: the piles, their newest bills, the daemon that made them."""
+
+    piles: list
+    bills: dict
+    daemon: Daemon
+
+
+def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False):
+    """One day of a mixed site; with a broker every other AA F5 pile is behind it, and it may be killed on the way."""
+    clock = FastClock(START_MS, speed)
+    more = "[limits]\nidle_timeout_ms = 36000000\n[session]\nrecord_lost_ms = 600000\n"
+    if broker is not None:
+        more += f'[[mqtt]]\nclient_id = "mixed"\nurl = "{broker.url}"\n'
+    daemon = Daemon(write_config(directory, count, more=more, protocol="mixed"), clock)
+    numbers = range(1, count + 1)
     list_accounts(directory, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
 
     async def live():
-        daemon.start()
-        fleet = Fleet(cast_of(COUNT), host="127.0.0.1", port=daemon.port, seed=SEED, now_ms=clock.now_ms, speed=SPEED)
-        async with asyncio.timeout(60):
-            await fleet.run()
+        await asyncio.to_thread(daemon.start)
+
+        async def dial(pile_id):
+            if broker is not None and pile_id.startswith("SIM") and int(pile_id[-2:]) % 4 == 1:
+                return await MqttDialler("127.0.0.1", broker.port, protocol="aaf5")(pile_id)
+            return TcpLine(*await asyncio.open_connection("127.0.0.1", daemon.port))
+
+        fleet = Fleet(cast_of(count), seed=SEED, now_ms=clock.now_ms, speed=speed, dial=dial)
+        async with asyncio.timeout(110):
+            running = asyncio.create_task(fleet.run())
+            if is_cut:
+                await asyncio.sleep(2)  # the middle of the day
+                await asyncio.to_thread(broker.kill)
+                await asyncio.to_thread(broker.start)
+            await running
         return fleet.piles
 
-    try:
-        piles = asyncio.run(live())
-        assert daemon.stop() == 0
-        yield piles, daemon.bills(), daemon
-    finally:
-        daemon.close()
+    piles = asyncio.run(live())
+    assert daemon.stop() == 0
+    return Day(piles, daemon.bills(), daemon)
 
 
-def test_every_session_of_either_family_has_one_bill(day):
-    piles, bills, _daemon = day
-    stories = [story for pile in piles for story in pile.stories]
-    assert len(stories) >= COUNT
-    assert {story.transaction_id for story in stories} == set(bills)
-    assert {pile.plan.protocol for pile in piles} == {"ykc", "aaf5-sh52", "aaf5-sh26"}
-    for bill in bills.values():
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    done = live_through(tmp_path_factory.mktemp("mixed"), COUNT)
+    yield done
+    done.daemon.close()
+
+
+def check_all(day):
+    """Every session of either family has one bill that holds, and no acknowledgement cost a record."""
+    stories = [story for pile in day.piles for story in pile.stories]
+    assert {story.transaction_id for story in stories} == set(day.bills)
+    assert {pile.plan.protocol for pile in day.piles} == {"ykc", "aaf5-sh52", "aaf5-sh26"}
+    for bill in day.bills.values():
         assert fault_of(bill["document"]) is None
+    for pile in day.piles:
+        if isinstance(pile, Aaf5Pile):
+            assert (pile.queue.destroyed, pile.queue.unasked, len(pile.queue)) == (0, 0, 0)
 
 
-def test_sessions_are_billed_to_the_fen(day):
-    piles, bills, _daemon = day
-    for number, pile in enumerate(piles, 1):
+def check_amounts(day, *, is_calm=True):
+    """Bills to the fen; on a calm day all but those of piles whose frames come late are normal."""
+    for number, pile in enumerate(day.piles, 1):
         for story in pile.stories:
-            bill = bills[story.transaction_id]
-            is_clean = FAULTS[number % len(FAULTS)] not in HOLDS_BACK
+            bill = day.bills[story.transaction_id]
+            is_clean = is_calm and FAULTS[number % len(FAULTS)] not in HOLDS_BACK
             assert bill["status"] == "normal" or not is_clean, (
                 pile.plan.protocol,
                 story,
@@ -103,16 +131,37 @@ def test_sessions_are_billed_to_the_fen(day):
                 assert bill["amount_fen"] == (story.expected_fen if booked is None else reckoned_fen(booked))
 
 
-def test_no_acknowledgement_ever_cost_a_record(day):
-    piles, _, _ = day
-    for pile in piles:
-        if isinstance(pile, Aaf5Pile):
-            assert (pile.queue.destroyed, pile.queue.unasked, len(pile.queue)) == (0, 0, 0)
+def check_replay(day):
+    """The capture replays to the bills that were made live."""
+    logs = sorted(str(path) for path in (day.daemon.directory / "capture").glob("*.pcap"))
+    done = pilegate("replay", *logs, "--site", str(day.daemon.config), "--json")
+    replayed = {bill["transaction_id"]: bill for bill in map(json.loads, done.out.splitlines())}
+    assert replayed == {key: bill["document"] for key, bill in day.bills.items()}
+
+
+def test_every_session_of_either_family_has_one_bill(day):
+    assert len(day.bills) >= COUNT
+    check_all(day)
+
+
+def test_sessions_are_billed_to_the_fen(day):
+    check_amounts(day)
 
 
 def test_a_replay_of_the_day_finds_the_same_bills(day):
-    _, bills, daemon = day
-    logs = sorted(str(path) for path in (daemon.directory / "capture").glob("*.pcap"))
-    done = pilegate("replay", *logs, "--site", str(daemon.config), "--json")
-    replayed = {bill["transaction_id"]: bill for bill in map(json.loads, done.out.splitlines())}
-    assert replayed == {key: bill["document"] for key, bill in bills.items()}
+    check_replay(day)
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("count", [6, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(180)])])
+def test_some_are_behind_a_broker_that_is_killed_on_the_way(tmp_path, count):
+    broker = Mosquitto(tmp_path)
+    broker.start()
+    try:
+        done = live_through(tmp_path, count, speed=SPEED if count < 50 else 20, broker=broker, is_cut=True)
+        check_all(done)
+        check_amounts(done, is_calm=False)
+        check_replay(done)
+        done.daemon.close()
+    finally:
+        broker.close()
