@@ -12,10 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.api.problem import Problem, body_of, not_found
 from gateway.decisions import DecisionError
 from gateway.errors import StoreError
 from gateway.orders import OrderError
 from protocol.errors import LocalProtocolError
+
+__all__ = ["Problem", "answer", "body_of", "install", "not_found"]
 
 log = structlog.get_logger()
 
@@ -35,32 +38,6 @@ _STATUS = {
     "not_supported": 422,
     "second_person_needed": 403,
 }
-
-
-class Problem(Exception):
-    """An answer that is an error.
-
-    Attributes:
-        code: stable, for programs; the last part of the problem's type.
-    """
-
-    def __init__(self, status: int, code: str, detail: str, **extra: Any) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.extra = extra
-
-
-def not_found(what: str) -> Problem:
-    """404 for something that does not exist."""
-    return Problem(404, "not_found", f"{what} does not exist")
-
-
-def body_of(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
-    """A problem's members."""
-    title = code.replace("_", " ")
-    return {"type": f"urn:pilegate:problem:{code}", "title": title, "status": status, "detail": detail, **extra}
 
 
 def answer(

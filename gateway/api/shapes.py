@@ -11,7 +11,7 @@ from typing import Any
 
 from billing_core.civil import Zone, iso_local
 from billing_core.fixed import format_e4, format_fen, format_scaled, parse_scaled
-from gateway.api.problems import Problem
+from gateway.api.problem import Problem
 from gateway.piles import ConnectorState, PileState
 from protocol.detect import DEFAULT, dialect_named
 

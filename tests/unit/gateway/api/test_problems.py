@@ -5,20 +5,11 @@ import sqlite3
 from types import SimpleNamespace
 
 from gateway.api import problems
-from gateway.api.problems import answer, body_of, not_found
+from gateway.api.problems import answer
 from tests.support.desk import in_process
 
 
-def test_a_problem_has_its_members():
-    problem = body_of(409, "pile_offline", "it is away", order_id="o1")
-    assert problem == {
-        "type": "urn:pilegate:problem:pile_offline",
-        "title": "pile offline",
-        "status": 409,
-        "detail": "it is away",
-        "order_id": "o1",
-    }
-    assert not_found("bill x").detail == "bill x does not exist"
+def test_a_refused_token_is_told_how_to_ask():
     assert answer(401, "token_missing", "x").headers["www-authenticate"] == "Bearer"
 
 
