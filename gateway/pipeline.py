@@ -21,6 +21,8 @@ from protocol.link import Link
 
 log = structlog.get_logger()
 
+_NOT_YET = (events.FrameRefused, events.PileLoggedIn)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitsConfig:
@@ -149,8 +151,9 @@ class Pipeline:
 
         A login is not acted upon yet: nobody has looked whether the pile is listed.
         """
-        told = [fact for fact in facts if not isinstance(fact, events.FrameRefused | events.PileLoggedIn)]
-        self._witness.told(fact for fact in told if self._may_speak_for(fact.pile_id))
+        told = [fact for fact in facts if not isinstance(fact, _NOT_YET) and self._may_speak_for(fact.pile_id)]
+        if told:
+            self._witness.told(told)
 
     def _recognise(self, size_bytes: int) -> None:
         """A link shows by its first bytes which protocol it speaks, or is closed."""

@@ -8,7 +8,7 @@ something new, and while a session may be open often enough that the kept bytes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.outcome import FrameKept
 from protocol import commands, events
@@ -55,12 +55,29 @@ class Witness:
         self._kept_at_ms[rows[-1].pile_id] = rows[-1].at_ms
         self._keep(rows)
 
+    def take_alone(self, fact: events.PileEvent, at_ms: int, link: str, data: bytes) -> bool:
+        """Keep a read that is one fact and nothing else, let it wait, or drop it; returns whether it is kept."""
+        pile_id = fact.pile_id
+        is_news = self._is_news(fact)
+        has_waiting = pile_id in self._waiting
+        if not is_news and not has_waiting and at_ms > self._busy_until_ms.get(pile_id, 0):
+            return False
+        row = FrameKept(pile_id, at_ms, link, "up", type(fact).__name__, data)
+        if has_waiting or not is_news:
+            return self._take((row,), is_news=is_news)
+        self._kept_at_ms[pile_id] = at_ms
+        self._keep((row,))
+        return True
+
     def take(self, rows: Sequence[FrameKept], facts: Sequence[events.PileEvent], *, is_forced: bool) -> bool:
         """Keep rows of one read, let them wait, or drop them; returns whether they are kept."""
+        news = [self._is_news(fact) for fact in facts]
+        return self._take(rows, is_news=is_forced or any(news))
+
+    def _take(self, rows: Sequence[FrameKept], *, is_news: bool) -> bool:
         pile_id, at_ms = rows[-1].pile_id, rows[-1].at_ms
-        is_news = [self._is_news(fact) for fact in facts]
         waiting = self._waiting.pop(pile_id, None)
-        if any(is_news) or is_forced:
+        if is_news:
             if waiting and at_ms - waiting[-1].at_ms > self._gap_ms:
                 self.keep(waiting)
             self.keep(rows)
@@ -132,8 +149,15 @@ class LinkWitness:
         self._reads.append((at_ms, data))
         self._is_whole, self._is_cut = is_whole, is_cut
 
-    def told(self, facts: Iterable[events.PileEvent]) -> None:
+    def told(self, facts: Sequence[events.PileEvent]) -> None:
         """Facts of the newest read, from piles that may speak here."""
+        if len(facts) == 1 and len(self._reads) == 1 and self._is_whole and not self._kept_reads:
+            fact = facts[0]
+            at_ms, data = self._reads[0]
+            self._open(fact.pile_id)
+            if self._witness.take_alone(fact, at_ms, self._address, data):
+                self._kept_reads[fact.pile_id] = 1
+            return
         by_pile: dict[str, list[events.PileEvent]] = {}
         for fact in facts:
             by_pile.setdefault(fact.pile_id, []).append(fact)

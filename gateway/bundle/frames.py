@@ -152,7 +152,7 @@ class LogWitness:
                 link.options = self._site.options_of(link.pile_id)
                 link.configure(self._site.protocol_of(link.pile_id))
             witness.read(line.data, line.at_ms, is_whole=not link.buffered_bytes, is_cut=bool(facts))
-            witness.told(fact for fact in facts if not isinstance(fact, events.FrameRefused))
+            witness.told([fact for fact in facts if not isinstance(fact, events.FrameRefused)])
         elif line.kind == "down":
             for order in link.observe_sent(line.data, line.at_ms):
                 if not isinstance(order, events.FrameRefused):

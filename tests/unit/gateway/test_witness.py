@@ -25,7 +25,7 @@ class Desk:
         at_ms = T0 + after_s * 1000
         facts = self.protocol.receive(data, at_ms)
         self.link.read(data, at_ms, is_whole=not self.protocol.buffered_bytes, is_cut=bool(facts))
-        self.link.told(fact for fact in facts if not isinstance(fact, e.FrameRefused))
+        self.link.told([fact for fact in facts if not isinstance(fact, e.FrameRefused)])
 
     @property
     def seconds(self):
@@ -126,3 +126,13 @@ def test_what_the_port_says_of_a_link_is_kept_with_its_opening():
     link = Witness(kept.extend, silence_ms_max=SILENCE_MS).link("10.0.0.5:4001", T0, "ykc-1.5")
     link.sent(c.StopCharging(PILE, None, 1), b"x", T0 + 1)
     assert [(row.kind, row.about) for row in kept] == [("open", "ykc-1.5"), ("down", "StopCharging")]
+
+
+def test_a_read_that_tells_of_one_pile_twice_is_kept_once(desk):
+    desk.hear(wire.login(PILE), 0)
+    at_ms = T0 + 1_000
+    facts = desk.protocol.receive(wire.sample(SERIAL, PILE, energy=1) + wire.login(PILE), at_ms)
+    desk.link.read(b"both", at_ms, is_whole=True, is_cut=True)
+    desk.link.told(facts[:1])
+    desk.link.told(facts[1:])
+    assert [row.data for row in desk.kept if row.at_ms == at_ms] == [b"both"]
