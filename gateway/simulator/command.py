@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.clock import ScaledClock
@@ -13,8 +13,8 @@ from gateway.framelog import Kind, TextLogWriter
 from gateway.show import print_table, say
 from gateway.simulator.faults import PROFILES
 from gateway.simulator.fleet import Fleet, Tap
-from gateway.simulator.lines import MqttDialler
-from gateway.simulator.scripts import card_uid, cast_fleet, site_tables, vin
+from gateway.simulator.lines import Dialler, Line, MqttDialler
+from gateway.simulator.scripts import Cast, card_uid, cast_fleet, site_tables, vin
 
 DONE, WITH_FINDINGS, WRONG_USAGE, FAILED = 0, 1, 2, 3
 _PROGRESS_S = 10
@@ -63,7 +63,7 @@ async def run_simulation(
         return WRONG_USAGE
     cast = cast_fleet(piles, seed=seed, faults=faults, sessions_per_connector=sessions_per_connector, protocol=protocol)
     clock = ScaledClock(_wall_ms(), speed)
-    dial = MqttDialler(host, port) if is_mqtt else None
+    dial = _by_broker(host, port, cast) if is_mqtt else None
     with _tap(capture_path, None if protocol == "mixed" else protocol) as tap:
         fleet = Fleet(cast, host=host, port=port, seed=seed, now_ms=clock.now_ms, speed=speed, tap=tap, dial=dial)
         telling = asyncio.create_task(_tell(fleet))
@@ -72,6 +72,17 @@ async def run_simulation(
         finally:
             telling.cancel()
     return _conclude(fleet)
+
+
+def _by_broker(host: str, port: int, cast: Sequence[Cast]) -> Dialler:
+    """Lines to one broker; the topics of a pile name its own protocol."""
+    spoken = {each.plan.pile_id: each.plan.protocol.partition("-")[0] for each in cast}
+    diallers = {protocol: MqttDialler(host, port, protocol=protocol) for protocol in set(spoken.values())}
+
+    async def dial(pile_id: str) -> Line:
+        return await diallers[spoken[pile_id]](pile_id)
+
+    return dial
 
 
 def _wall_ms() -> int:

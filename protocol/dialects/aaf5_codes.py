@@ -332,7 +332,8 @@ def stop_text(code: int, profile: str) -> tuple[str, str]:
     if found is None:
         return f"code {code} is not in the list", f"代码{code}不在列表中"
     english, chinese = _CLASSES[found[0]]
-    return f"{english}: {found[1]}", f"{chinese}（代码{code}）"
+    shown = english if found[1] == english else f"{english}: {found[1]}"
+    return shown, f"{chinese}（代码{code}）"
 
 
 def stop_class(code: int, profile: str) -> str:
