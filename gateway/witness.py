@@ -163,6 +163,8 @@ class LinkWitness:
             by_pile.setdefault(fact.pile_id, []).append(fact)
         for pile_id, own in by_pile.items():
             kept = self._kept_reads.get(pile_id, 0)
+            if kept == len(self._reads):
+                continue  # the read is there already, for what else it told
             about = ",".join(type(fact).__name__ for fact in own)
             rows = [self._row(pile_id, at_ms, "up", "", data) for at_ms, data in self._reads[kept:-1]]
             rows.append(self._row(pile_id, self._reads[-1][0], "up", about, self._reads[-1][1]))
