@@ -12,10 +12,14 @@ from billing_core.findings import Findings
 from billing_core.kinds.times import offsets_ms
 from billing_core.units import DAY_MS
 
-UNUSABLE = frozenset(
-    {"time_epoch_reset", "time_invalid_field", "time_future", "duration_mismatch", "zero_duration_with_energy"}
-)
-REPLACED = UNUSABLE | {"time_zero_date", "time_reversed", "time_clock_skew", "time_step_mid_session"}
+UNUSABLE = frozenset({"time_epoch_reset", "time_invalid_field", "time_future", "zero_duration_with_energy"})
+REPLACED = UNUSABLE | {
+    "time_zero_date",
+    "time_reversed",
+    "time_clock_skew",
+    "time_step_mid_session",
+    "duration_mismatch",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def times_of(evidence: Evidence, findings: Findings, codes: set[str]) -> Times:
         if abs(offsets[0]) > evidence.tolerances.clock_ms:
             return Times(gateway.started_ms, record.ended_ms, "mixed")
         return Times(record.started_ms, gateway.ended_ms, "mixed")
-    if not findings.has_clock:
+    if not findings.has_clock or "duration_mismatch" in codes:
         return gateway
     return Times(record.started_ms, record.ended_ms, "record")
 

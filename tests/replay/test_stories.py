@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from billing_core.anomalies import CATALOGUE
+from tests.support.commandline import pilegate
+from tests.support.tales.book import tales
+
 ROOT = Path(__file__).parents[2]
 REPLAYS = ROOT / "fixtures" / "replays"
+# no frame of any dialect claims when a car left; their predicates have tests of their own
+UNSEEN_IN_FRAMES = {"occupancy_duration_mismatch", "occupancy_day_rollover"}
 STORIES = sorted(path.parent for path in REPLAYS.glob("*/expected.json"))
 
 
@@ -22,36 +28,53 @@ def bills_of(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def shown(bill, wanted):
+    """What a story says of a bill, as the bill has it."""
+    found = {
+        "transaction_id": bill["transaction_id"],
+        "revisions": bill["revision"],
+        "lines": [[line[key] for key in ("rate", "energy_kwh", "energy_fee", "service_fee")] for line in bill["lines"]],
+        "anomalies": [anomaly["code"] for anomaly in bill["anomalies"]],
+    }
+    if wanted["transaction_id"].endswith("*") and bill["transaction_id"].startswith(wanted["transaction_id"][:-1]):
+        found["transaction_id"] = wanted["transaction_id"]
+    return {key: found.get(key, bill.get(key)) for key in wanted}
+
+
 @pytest.mark.parametrize("story", STORIES, ids=lambda path: path.name)
 def test_a_story_ends_as_reckoned_by_hand(story):
     expected = json.loads((story / "expected.json").read_text())
-    done = replay(str(story / "log.jsonl"))
-    found = [
-        {
-            "transaction_id": bill["transaction_id"],
-            "revisions": bill["revision"],
-            "status": bill["status"],
-            "energy_kwh": bill["energy_kwh"],
-            "amount": bill["amount"],
-            "lines": [
-                [line[key] for key in ("rate", "energy_kwh", "energy_fee", "service_fee")] for line in bill["lines"]
-            ],
-            "anomalies": [anomaly["code"] for anomaly in bill["anomalies"]],
-            "primary_anomaly": bill["primary_anomaly"],
-        }
-        for bill in bills_of(done)
-    ]
-    assert found == expected["bills"]
-    told = re.findall(r"log\.jsonl:\d+: (\w+):", done.stderr)
-    assert told == expected["findings"], done.stderr
-    assert done.returncode == expected["exit_status"]
+    site = story / "site.toml" if (story / "site.toml").is_file() else REPLAYS / "site.toml"
+    until = ["--until", expected["until"]] if "until" in expected else []
+    done = pilegate("replay", "--site", site, "--json", story / "log.jsonl", *until)
+    bills = sorted(map(json.loads, done.out.splitlines()), key=lambda bill: bill["transaction_id"])
+    wanted = sorted(expected["bills"], key=lambda bill: bill["transaction_id"])
+    assert len(bills) == len(wanted), done.err
+    assert [shown(*pair) for pair in zip(bills, wanted, strict=True)] == wanted
+    for bill in bills:
+        assert len(bill["explanation"]["en"]) == len(bill["explanation"]["zh"]) == 2
+    told = re.findall(r"log\.jsonl:\d+: (\w+):", done.err)
+    assert told == expected.get("findings", []), done.err
+    is_open = any(bill["status"] == "review" for bill in bills)
+    assert done.status == expected.get("exit_status", int(is_open))
 
 
-def test_every_folder_is_a_story():
+def test_every_folder_is_a_story_with_its_reason():
     folders = {path.name for path in REPLAYS.iterdir() if path.is_dir()}
     assert {path.name for path in STORIES} == folders
-    readme = (REPLAYS / "README.md").read_text()
-    assert folders == set(re.findall(r"^\| ([a-z-]+) \|", readme, re.M)) - {"folder"}
+    readme = set(re.findall(r"^\| ([a-z-]+) \|", (REPLAYS / "README.md").read_text(), re.M)) - {"folder"}
+    assert {name for name in folders if not (REPLAYS / name / "why.md").is_file()} == readme
+
+
+def test_every_anomaly_has_its_story():
+    told = {entry.code for entry in CATALOGUE} - UNSEEN_IN_FRAMES
+    assert told - {path.name for path in STORIES} == set()
+
+
+def test_the_folders_hold_what_the_book_tells():
+    for tale in tales():
+        for name, text in tale.files().items():
+            assert (REPLAYS / tale.name / name).read_text(encoding="utf-8") == text, f"{tale.name}/{name}"
 
 
 def test_the_clock_stops_where_it_is_told_to():
