@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install
 NEEDS_CC = command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
 SOURCES := $(shell find protocol billing_core -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
 
-.PHONY: help demo test soak wheel build lint types cover bench bench-quick bench-compare profile annotate docs clean
+.PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean
 
 help:
 	@echo "make demo   run the daemon with simulated piles and print the bills"
@@ -91,6 +91,16 @@ cover: $(STAMP)
 	  -q --cov=protocol --cov=billing_core --cov-report=term-missing:skip-covered; status=$$?; \
 	  find protocol billing_core -name '*.c' -delete; \
 	  $(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
+
+SANITIZED := build/sanitize/lib
+SECONDS ?= 60
+SEED ?= $(shell date +%s)
+
+sanitize: $(STAMP)
+	@PILEGATE_SANITIZE=1 $(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib $(SANITIZED) --force
+	@LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so) $$($${CC:-cc} -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH="$(SANITIZED):." \
+	  $(BIN)/python -P tests/sanitize/fuzz.py $(SEED) $(SECONDS)
 
 annotate: $(STAMP)
 	@$(BIN)/cython -a protocol/*.pyx billing_core/*.pyx && echo "look at protocol/*.html and billing_core/*.html"

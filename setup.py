@@ -24,6 +24,10 @@ IS_TRACED = bool(os.environ.get("PILEGATE_TRACE"))
 if IS_TRACED:
     DIRECTIVES["linetrace"] = True
 
+# ``make sanitize`` builds under the address and undefined-behaviour sanitizers, into a folder of its own.
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"]
+IS_SANITIZED = bool(os.environ.get("PILEGATE_SANITIZE"))
+
 # ``make profile`` builds with the lines of the .pyx in the debug information.
 HAS_LINES = bool(os.environ.get("PILEGATE_LINES"))
 
@@ -38,7 +42,14 @@ def extension(source: Path) -> Extension:
     name = ".".join(source.with_suffix("").parts)
     macros = [("CYTHON_TRACE_NOGIL", "1")] if IS_TRACED else []
     flags = ["-O2", *(["-g"] if HAS_LINES else [])]
-    return Extension(name, [source.as_posix()], define_macros=macros, extra_compile_args=flags)
+    extra = SANITIZE if IS_SANITIZED else []
+    return Extension(
+        name,
+        [source.as_posix()],
+        define_macros=macros,
+        extra_compile_args=flags + extra,
+        extra_link_args=extra,
+    )
 
 
 setup(
