@@ -22,6 +22,7 @@ _SOURCES = {
     "soc_estimate": ("the battery's state of charge", "SOC估算"),
     "never_started": ("proof that nothing was charged", "未充电的证据"),
     "none": ("no source", "无来源"),
+    "assigned_elsewhere": ("nothing: its record belongs to another charge", "无(账单已归入另一笔充电)"),
 }
 _TIMES = {
     "record": ("the charger's record", "充电桩账单"),
@@ -74,6 +75,7 @@ def steps(bill: Json, computation: Json) -> list[Step]:
         *_beside(bill),
         *_anomalies(bill, computation),
         *_decision(bill, computation),
+        *_person(bill, computation),
     ]
 
 
@@ -176,6 +178,13 @@ def _beside(bill: Json) -> Iterator[Step]:
                 f"The operator bears what exceeds the balance: {each['amount']} yuan.",
                 f"超出余额部分由运营商承担:{each['amount']}元。",
             )
+        elif each["kind"] == "decided":
+            yield (
+                f"A person decided on another amount: {each['amount']} yuan beside the fees.",
+                f"人工核定金额,调整{each['amount']}元。",
+            )
+        elif each["kind"] == "waived":
+            yield f"A person waived the bill: {each['amount']} yuan.", f"人工免收:{each['amount']}元。"
         else:
             span = f"{each['from']} – {each['to']}"
             yield (
@@ -212,4 +221,17 @@ def _decision(bill: Json, computation: Json) -> Iterator[Step]:
         f"{percent['tariff']}, identity {percent['identity']}): {decision_en}{': ' + why_en if why_en else ''}.",
         f"可信度{bill['confidence_percent']}%(电量{percent['energy']}、时间{percent['time']}、费率{percent['tariff']}、"
         f"身份{percent['identity']}):{decision_zh}{':' + why_zh if why_zh else ''}。",
+    )
+
+
+def _person(bill: Json, computation: Json) -> Iterator[Step]:
+    """What a person decided, where one did, and what is to be paid."""
+    person = computation.get("person")
+    if person is None:
+        return
+    payable = bill.get("payable", bill["amount"])
+    yield (
+        f"Decided by {person['actor']} ({person['kind'].replace('_', ' ')}), because: {person['reason']}. "
+        f"To be paid: {payable} yuan.",
+        f"由{person['actor']}人工处理({person['kind']}),原因:{person['reason']}。应付{payable}元。",
     )

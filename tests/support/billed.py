@@ -1,8 +1,15 @@
 """Databases with bills in them, made by replaying a story."""
 
+import contextlib
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from gateway.replaying import run_replay
+from gateway.site import site_from_file
+from gateway.tomlfile import TomlFile
 
 ROOT = Path(__file__).parents[2]
 REPLAYS = ROOT / "fixtures" / "replays"
@@ -11,8 +18,6 @@ SITE = REPLAYS / "site.toml"
 
 def pilegate(*arguments, cwd=ROOT, stdin=None, **environment):
     """The command line as a user runs it."""
-    import os
-
     command = [sys.executable, "-m", "gateway", *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=90, input=stdin, env=env)
@@ -21,6 +26,13 @@ def pilegate(*arguments, cwd=ROOT, stdin=None, **environment):
 def replayed(db: Path, *stories: str, site: Path = SITE) -> Path:
     """A new database with the bills of some stories under fixtures/replays."""
     logs = [REPLAYS / story / "log.jsonl" for story in stories]
-    done = pilegate("replay", *logs, "--site", site, "--db", db)
-    assert done.returncode in (0, 1), done.stderr
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        run_replay(
+            logs,
+            site=site_from_file(TomlFile.read(site)),
+            until_ms=None,
+            as_json=True,
+            all_revisions=False,
+            db_path=db,
+        )
     return db

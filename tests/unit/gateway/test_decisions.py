@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from billing_core.steps import steps
 from gateway.billschema import fault_of
 from gateway.decisions import Decision, DecisionError, Decisions, sentences
 from gateway.outcome import BillIssued, EventRaised, SessionSaved
@@ -260,3 +261,31 @@ def test_a_decision_comes_back_from_its_terms():
     decision = Decision(SERIAL, "split", "li", "why", split_at_ms=5, **TOLD)
     terms = json.loads(json.dumps(decision.terms()))
     assert Decision.of(SERIAL, "split", terms, actor="li", reason="why") == decision
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "key", "terms", "said"),
+    [
+        (["record-never-comes"], "waive", SERIAL, {}, "waived the bill: -57.65 yuan"),
+        (["record-never-comes"], "amount", SERIAL, {"amount_fen": 1, **TOLD}, "another amount: -57.64 yuan"),
+        (["record-never-comes"], "source", SERIAL, {"source": "last_sample"}, "(source), because: because."),
+        (
+            ["record-never-comes", "record-of-an-unknown-transaction"],
+            "assign",
+            ORPHAN,
+            {"target": SERIAL},
+            "belongs to another charge",
+        ),
+        (["app-start-across-two-rates"], "split", SERIAL, {"split_at_ms": 1_772_506_800_000}, "Decided by li (split)"),
+        (["app-start-across-two-rates"], "meter_replaced", SERIAL, {}, "Decided by li (meter replaced)"),
+    ],
+)
+def test_every_decided_bill_can_be_told_step_by_step(names, kind, key, terms, said):
+    desk = Desk(*names)
+    outcome = desk.take(kind, key, **terms)
+    for row in outcome.rows:
+        if isinstance(row, BillIssued):
+            told = steps(json.loads(row.body), json.loads(row.computation))
+            assert all(en and zh for en, zh in told)
+    told = " ".join(en for en, _ in steps(desk.bill(key), json.loads(desk.row(key).computation)))
+    assert said in told
