@@ -15,12 +15,14 @@ from billing_core.bill import Bill
 from billing_core.evidence import Evidence, Former, Sample
 from billing_core.issue import issue_bill
 from billing_core.tariff import Tariff, TariffBook
+from billing_core.tolerances import Tolerances
 from gateway.chain import RegisterChains
 from gateway.facts import pile_facts
 from gateway.opensession import OpenSession
 from gateway.outcome import BillIssued, ChainKept, EventRaised, Outcome, TariffPriced
 from gateway.priced import Key, key_of, terms_of
 from gateway.site import Site
+from protocol.detect import traits_of
 
 Find = Callable[[str], "OpenSession | None"]
 
@@ -63,7 +65,7 @@ class Billing:
             tariff_binding=site.tariff_binding,
             zone=site.zone,
             at_ms=at_ms,
-            tolerances=site.tolerances_of(core.pile_id),
+            tolerances=_tolerances(site, core.pile_id, session.protocol),
             stream_serial=session.stream_serial,
             sample_connector=session.sample_connector,
             login_at_ms=core.login_at_ms,
@@ -246,3 +248,12 @@ def bill_row(
         payable_fen=bill.payable_fen,
         computation=_text(bill.computation),
     )
+
+
+def _tolerances(site: Site, pile_id: str, protocol: str) -> Tolerances:
+    """As configured for the pile's model; wider where its protocol rounds more coarsely."""
+    tolerances = site.tolerances_of(pile_id)
+    least_e4yuan = traits_of(protocol).amount_total_e4yuan
+    if least_e4yuan <= tolerances.amount_total_e4yuan:
+        return tolerances
+    return dataclasses.replace(tolerances, amount_total_e4yuan=least_e4yuan)

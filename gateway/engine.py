@@ -205,6 +205,8 @@ class Engine:
         elif (started_ms := instant_ms(event.started, self.sessions.site.zone)) is not None:
             at_ms = min(at_ms, started_ms)
         tariff = self.sessions.billing.tariff_at(event.pile_id, at_ms)
+        if session is not None and session.authorisation is not None and event.start_channel == "offline_card":
+            event = dataclasses.replace(event, start_channel=session.authorisation.channel)  # it was allowed here
         return dataclasses.replace(event, tiers=tiers_of(event, tariff, self.piles.traits(event.pile_id)))
 
     def _on_clock(self, event: events.OrderAnswered | events.PileLoggedIn, clock: events.PileTime | None) -> Outcome:

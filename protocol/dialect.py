@@ -79,6 +79,7 @@ class Traits:
         price_decimals: places of the prices that a pile computes with, yuan/kWh.
         has_service_price: whether its tariffs carry the service price.
         periods_max: how many periods a tariff may have in a day.
+        amount_total_e4yuan: how far a record's total may lie from its parts, 0.0001 yuan, if more than is configured.
         rates_max: how many rates a tariff may have.
         silence_ms: a pile not heard for so long is offline, if that is longer than configured.
         pile_digits: how many characters of the pile's number a transaction id of this gateway shows.
@@ -92,6 +93,7 @@ class Traits:
     price_decimals: int = 5
     has_service_price: bool = True
     periods_max: int = 48
+    amount_total_e4yuan: int = 0
     rates_max: int = 4
     silence_ms: int = 0
     pile_digits: int = 14

@@ -232,7 +232,9 @@ class Aaf5Pile(SimulatedPile):
         return values
 
     def _card(self, story: Story, gun: int) -> bytes:
-        return (self._cards.get(gun) or story.transaction_id if story.channel == "app" else self._cards[gun]).encode()
+        if story.channel == "app":
+            return (self._cards.get(gun) or story.transaction_id).encode()
+        return self._cards.get(gun, "").encode()
 
     def _request(self, raw: Mapping[str, Any]) -> Written:
         gun = raw["gun"]
@@ -300,6 +302,10 @@ class Aaf5Pile(SimulatedPile):
             self.stored.insert(0, written)
         return written
 
+    def new_serial(self, connector: int) -> str:
+        """It numbers nothing of its own accord: such a session goes by its start."""
+        return ""
+
     def _heard_history(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         """401, 421: the record of that number, else the n-th newest, else "none"."""
         number = raw.get("serial", b"").split(b"\0", 1)[0]
@@ -328,7 +334,7 @@ class Aaf5Pile(SimulatedPile):
             "rsv1": raw["word"],
             "gun_type": 2 if self.plan.current == "AC" else 1,
             "gun": gun,
-            "card_no": self._card(story, gun),
+            "card_no": raw["card"].encode() if story.channel == "offline" else self._card(story, gun),
             "start_time": _raw(raw["start_time"]),
             "end_time": _raw(raw["end_time"]),
             "duration_s": (story.ended_at_ms - story.started_at_ms) // 1_000,

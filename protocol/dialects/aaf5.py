@@ -13,7 +13,7 @@ from typing import Any
 from protocol import commands as c
 from protocol import events as e
 from protocol.dialects.aaf5_codes import stop_kind, stop_text
-from protocol.dialects.aaf5_frames import LV34, OP30, SH40, SH52, SL
+from protocol.dialects.aaf5_frames import LV34, OP30, SH52, SL
 from protocol.dialects.aaf5_times import pile_time
 from protocol.dialects.aaf5_wire import render_fields, text_of
 from protocol.wire import WireFrame
@@ -395,8 +395,8 @@ def _channel(profile: str, mode: int, number: str) -> str | None:
         return _CHANNELS_LV34.get(mode)
     if mode == 3 and profile != SH52:
         return None  # the screen, before V4.6
-    if mode == 0 and profile in (SH40, SH52) and not is_own(number):
-        return "offline_card"  # online, the answer to the card query names the order
+    if mode == 0 and not is_own(number):
+        return "offline_card"  # unless it turns out to have been allowed by an answer without a number
     return _CHANNELS.get(mode)
 
 

@@ -17,6 +17,7 @@ LV34_START_OPTION = "lv34-start"
 F26_OPTION = "f26"
 
 _PILE_DIGITS = 13  # 13 + connector 2 + moment 12 + counter 4 = 31 characters, all that an order number holds
+_TOTAL_E4YUAN = 500  # amounts are cut to fen, by some firmware slot for slot
 _SILENCE_MS = 90_000  # heartbeats stop while a status comes at least every 30 s
 _START_MS = 130_000  # 120 s that a pile may take, and its answer
 
@@ -27,6 +28,7 @@ def _traits(decimals: int, **more: Any) -> Traits:
         pile_digits=_PILE_DIGITS,
         asks_tariff=False,
         rates_max=5,
+        amount_total_e4yuan=_TOTAL_E4YUAN,
         silence_ms=_SILENCE_MS,
         start_deadline_ms=_START_MS,
         **more,

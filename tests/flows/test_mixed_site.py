@@ -10,6 +10,7 @@ from gateway.billschema import fault_of
 from gateway.simulator.aaf5 import Aaf5Pile
 from gateway.simulator.fleet import Fleet
 from gateway.simulator.lines import MqttDialler, TcpLine
+from gateway.simulator.plan import Gap
 from gateway.simulator.scripts import card_uid, cast_fleet, vin
 from tests.flows.conftest import SPEED
 from tests.support.brokers import Mosquitto, needs_mosquitto
@@ -62,7 +63,7 @@ class Day:
     daemon: Daemon
 
 
-def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False):
+def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False, cast=None):
     """One day of a mixed site; with a broker every other AA F5 pile is behind it, and it may be killed on the way."""
     clock = FastClock(START_MS, speed)
     more = "[limits]\nidle_timeout_ms = 36000000\n[session]\nrecord_lost_ms = 600000\n"
@@ -80,7 +81,7 @@ def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False):
                 return await MqttDialler("127.0.0.1", broker.port, protocol="aaf5")(pile_id)
             return TcpLine(*await asyncio.open_connection("127.0.0.1", daemon.port))
 
-        fleet = Fleet(cast_of(count), seed=SEED, now_ms=clock.now_ms, speed=speed, dial=dial)
+        fleet = Fleet(cast or cast_of(count), seed=SEED, now_ms=clock.now_ms, speed=speed, dial=dial)
         async with asyncio.timeout(110):
             running = asyncio.create_task(fleet.run())
             if is_cut:
@@ -99,6 +100,28 @@ def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False):
 def day(tmp_path_factory):
     done = live_through(tmp_path_factory.mktemp("mixed"), COUNT)
     yield done
+    done.daemon.close()
+
+
+def test_cards_that_started_without_the_link_are_billed_when_it_returns(tmp_path):
+    gap = Gap(after_ms=20_000, for_ms=150_000)
+
+    def offline(each):
+        visit = dataclasses.replace(each.plan.visits[0][0], start="offline", wait_ms=10_000, charge_ms=60_000)
+        plan = dataclasses.replace(each.plan, visits=((visit,),), link_losses=(gap,), reconnect_ms=1_000)
+        return dataclasses.replace(each, plan=plan)
+
+    cast = [offline(each) for each in cast_fleet(4, seed=SEED, protocol="mixed")]
+    done = live_through(tmp_path, 4, cast=cast)
+    check_all(done)
+    # late and without a sample, the time rests on the pile's clock alone: billed, and trued up downwards only
+    for bill in done.bills.values():
+        assert bill["status"] in ("normal", "provisional"), bill["document"]["anomalies"]
+    for pile in done.piles:
+        for story in pile.stories:
+            assert done.bills[story.transaction_id]["energy_e4kwh"] == story.energy_e4kwh
+    assert {bill["document"]["start_channel"] for bill in done.bills.values()} == {"offline_card"}
+    check_replay(done)
     done.daemon.close()
 
 
