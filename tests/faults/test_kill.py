@@ -64,30 +64,39 @@ class Siege:
         self.kills += 1
         promised = {story.transaction_id for story in fleet.oracle() if story.is_acknowledged}
         held = {row["transaction_id"] for row in self.daemon.rows("SELECT transaction_id FROM bill")}
-        kept = {row["transaction_id"] for row in self.daemon.rows("SELECT transaction_id FROM record")}
-        assert promised <= held, f"acknowledged, but no bill: {promised - held}"
-        assert promised <= kept, f"acknowledged, but no record: {promised - kept}"
+        kept = self.kept()
+        assert promised <= set(kept), f"acknowledged, but no record: {promised - set(kept)}"
+        unbilled = {serial for serial in promised if kept[serial] not in held}
+        assert not unbilled, f"acknowledged, but no bill: {unbilled}"
         self.daemon.start()
         fleet.port = self.daemon.port
 
+    def kept(self):
+        """Serial of each record → its transaction; another one where a start that the pile never heard was open."""
+        return {row["serial"]: row["transaction_id"] for row in self.daemon.rows("SELECT * FROM record")}
+
     def check_the_end(self):
+        """Every session of a pile has one record and one bill, over its energy; revisions count up from 1."""
         bills = self.daemon.bills()
+        kept = self.kept()
         told = {story.transaction_id: story for story in self.stories}
         assert len(told) == len(self.stories), "two sessions with one number"
-        assert set(told) <= set(bills), f"never billed: {set(told) - set(bills)}"
+        billed = {serial: bills[kept.get(serial, serial)] for serial in told if kept.get(serial, serial) in bills}
+        assert set(told) == set(billed), f"never billed: {set(told) - set(billed)}"
         for transaction_id, bill in bills.items():
-            if transaction_id not in told:  # authorised, and the pile never heard of it
+            if transaction_id not in told and transaction_id not in kept.values():  # the pile never heard of it
                 assert (bill["status"], bill["energy_e4kwh"], bill["amount_fen"]) == ("void", 0, 0), bill
         wrong = {
-            story.transaction_id: (bills[story.transaction_id]["status"], bills[story.transaction_id]["anomalies"])
-            for story in self.stories
-            if bills[story.transaction_id]["energy_e4kwh"] != story.energy_e4kwh
-            or bills[story.transaction_id]["revision"] != 1
+            serial: (billed[serial]["status"], billed[serial]["anomalies"], story.energy_e4kwh, billed[serial]["body"])
+            for serial, story in told.items()
+            if billed[serial]["energy_e4kwh"] != story.energy_e4kwh
         }
         assert not wrong
+        numbers = self.daemon.rows("SELECT count(*) AS n, max(revision) AS newest FROM bill GROUP BY transaction_id")
+        assert all(row["n"] == row["newest"] for row in numbers)
         records = Counter(row["transaction_id"] for row in self.daemon.rows("SELECT transaction_id FROM record"))
         assert set(records.values()) == {1}
-        return Counter(bills[transaction_id]["status"] for transaction_id in told)
+        return Counter(bill["status"] for bill in billed.values())
 
 
 def besiege(directory, kills, seed):
@@ -100,11 +109,11 @@ def besiege(directory, kills, seed):
         assert siege.daemon.stop() == 0
     finally:
         siege.daemon.close()
-    assert statuses["normal"] > len(siege.stories) // 2
+    assert statuses["review"] < len(siege.stories) // 4
 
 
 def seed_of_the_day():
-    return int(os.environ.get("PILEGATE_SEED", random.SystemRandom().randrange(1_000_000)))
+    return int(os.environ.get("PILEGATE_SEED") or random.SystemRandom().randrange(1_000_000))
 
 
 def test_ten_kills_lose_nothing(tmp_path):
@@ -113,4 +122,4 @@ def test_ten_kills_lose_nothing(tmp_path):
 
 @pytest.mark.soak
 def test_two_hundred_kills_lose_nothing(tmp_path):
-    besiege(tmp_path, 200, seed_of_the_day())
+    besiege(tmp_path, int(os.environ.get("PILEGATE_KILLS") or 200), seed_of_the_day())
