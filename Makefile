@@ -8,11 +8,12 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install
 NEEDS_CC = command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
 SOURCES := $(shell find protocol billing_core -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
 
-.PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean
+.PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean truth
 
 help:
 	@echo "make demo   run the daemon with simulated piles and print the bills"
 	@echo "make test   run the tests"
+	@echo "make truth  a simulated month of 200 piles with the faults of the field"
 	@echo "make soak   the long rounds of the fault tests"
 	@echo "make wheel  build dist/*.whl and try it in an environment of its own"
 	@echo "make bench  measure against the plain C programs beside it (minutes); bench-quick, bench-compare, profile"
@@ -42,6 +43,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	@tests/support/tools.sh $(VENV)/.tools-tried
 	@$(BIN)/python -m pytest
+
+truth: $(STAMP)
+	@$(BIN)/python -m tests.truth
 
 soak: $(STAMP)
 	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults

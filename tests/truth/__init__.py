@@ -1,0 +1,1 @@
+"""A month of two hundred simulated piles with the faults of the field, in virtual time; ``make truth`` runs it."""
