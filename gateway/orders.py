@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import secrets
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 LATE_PLUG_MS = 62_000  # a plug within 60 s may still start the charge; two seconds for the way
 START_MS = 90_000
 NOT_PLUGGED = 5
+_SETTLED_MAX = 1_000
 
 AlsoKeep = Callable[[Sequence[OrderSaved]], Callable[[sqlite3.Connection], Any] | None]
 
@@ -68,6 +70,7 @@ class Orders:
         self._metrics = metrics
         self._speed = speed
         self._pending: dict[tuple[str, str, int | None], _Pending] = {}
+        self._settled: OrderedDict[str, OrderSaved] = OrderedDict()  # starts that may not be in the database yet
         self._loop = asyncio.get_running_loop()
 
     # -- placing --------------------------------------------------------------------------------------
@@ -151,8 +154,9 @@ class Orders:
                 self._switchboard.save_lazily([dataclasses.replace(saved, state=state, result=detail)])
 
     def pending_of(self, transaction_id: str) -> OrderSaved | None:
-        """The start of a transaction while its answer is awaited, newer than what the database may show."""
-        return next((p.saved for p in self._pending.values() if p.saved.transaction_id == transaction_id), None)
+        """The start of a transaction, while it is newer than what the database may show."""
+        waiting = (p.saved for p in self._pending.values() if p.saved.transaction_id == transaction_id)
+        return next(waiting, None) or self._settled.get(transaction_id)
 
     def _require_link(self, pile_id: str) -> None:
         if not self._switchboard.engine.piles.is_listed(pile_id):
@@ -276,6 +280,10 @@ class Orders:
         self._metrics.orders[(saved.kind, state)] += 1
         log.info("order_finished", pile_id=saved.pile_id, kind=saved.kind, state=state, order_id=saved.order_id)
         pending.result.set_result(saved)
+        if saved.transaction_id is not None:
+            self._settled[saved.transaction_id] = saved
+            while len(self._settled) > _SETTLED_MAX:
+                self._settled.popitem(last=False)
         told = {
             "order_id": saved.order_id,
             "kind": saved.kind,

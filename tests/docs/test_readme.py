@@ -4,8 +4,6 @@ import asyncio
 import json
 import re
 import shlex
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -84,19 +82,20 @@ def test_the_five_steps(tmp_path):
 
 async def _steps(daemon, config):
     def said(*arguments):
-        command = [sys.executable, "-m", "gateway", *arguments, "--config", str(config)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-        assert done.returncode in (0, 1), done
-        return done.stdout.strip()
+        done = pilegate(*arguments, "--config", config)
+        assert done.status in (0, 1), done
+        return done.out.strip()
 
     pile = HandPile("55031412782399")
     await pile.connect(daemon.port)
     pile.send(wire.login(pile.pile_id))
     await pile.expect_end()
-    assert pile.pile_id in await asyncio.to_thread(said, "pile", "unknown")
-    await asyncio.to_thread(said, "pile", "adopt", pile.pile_id)
+    async with asyncio.timeout(10):
+        while pile.pile_id not in said("pile", "unknown"):
+            await asyncio.sleep(0.05)
+    said("pile", "adopt", pile.pile_id)
     await pile.log_in(daemon.port)
-    token = await asyncio.to_thread(said, "token", "create", "me")
+    token = said("token", "create", "me")
 
     line = re.search(r"curl -X POST .*", PAGE)[0].replace("$TOKEN", token).replace("/ID/", f"/{pile.pile_id}/")
     words = shlex.split(line.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{daemon.api_port}"))
@@ -114,8 +113,8 @@ async def _steps(daemon, config):
                     tiers=[(0, 0, 0), (0, 0, 0), (150_000, 10_000, 15_000), (0, 0, 0)], meter=(0, 10_000)),
     )  # fmt: skip
     await pile.expect(0x40)
-    bill = json.loads(await asyncio.to_thread(said, "bills", "--json"))
+    bill = json.loads(said("bills", "--json"))
     assert bill["transaction_id"] == serial
-    told = await asyncio.to_thread(said, "bill", serial, "--explain")
+    told = said("bill", serial, "--explain")
     assert all(sentence in told for sentence in bill["explanation"]["zh"])
     await pile.close()

@@ -70,7 +70,7 @@ def test_every_session_has_one_bill_and_clean_ones_are_exact(day, name):
         bill = bills[story.transaction_id]
         assert fault_of(bill["document"]) is None
         if story.is_clean:
-            assert bill["revision"] == 1
+            assert bill["reason"] == "record"  # made of the record alone; a line that is cut may have it come late
             assert bill["status"] == "normal", (story, bill["anomalies"])
             assert bill["amount_fen"] == story.expected_fen
             assert bill["energy_e4kwh"] == story.energy_e4kwh

@@ -182,7 +182,7 @@ def test_not_plugged_in_is_provisional_for_60_s():
         (second,) = await orders.start(PILE, [2], actor="me", balance_fen=100)
         orders.on_event(start_answered(second.transaction_id, ok=False, reason=5, connector=2))
         async with asyncio.timeout(5):
-            while orders.pending_of(second.transaction_id):
+            while orders.pending_of(second.transaction_id).state == "sent":
                 await asyncio.sleep(0.01)
         assert (board.lazy[-1].state, board.lazy[-1].result["reason_code"]) == ("refused", 5)
 
