@@ -9,6 +9,7 @@ from typing import Protocol
 from gateway.broker import Broker, BrokerConfig, Message, Owner
 from gateway.listeners.topics import ROUTES, Template
 
+_NOBODY = "No matching subscribers"  # the gateway is away: as good as a frame lost on the way
 _HERE = b'{"online":true}'
 _BYE = b'{"online":false,"reason":"bye"}'
 _GONE = b'{"online":false,"reason":"will"}'
@@ -104,7 +105,7 @@ class MqttLine(Owner):
         """Connect, subscribe, tell that we are here. Raises ``OSError``."""
         self._task = asyncio.create_task(self._broker.run())
         await self._opened
-        await self._publish(Message(self._state, _HERE, is_retained=True))
+        self._publish(Message(self._state, _HERE, is_retained=True))
 
     def on_connected(self, *, has_session: bool) -> None:
         """Ask for our own topic."""
@@ -136,15 +137,16 @@ class MqttLine(Owner):
         return data
 
     async def write(self, data: bytes) -> None:
-        """Publish bytes as one message; done when the broker has it."""
-        await self._publish(Message(self.name, data))
+        """Publish bytes as one message; a broker that will not have them ends the line."""
+        self._publish(Message(self.name, data))
 
-    async def _publish(self, message: Message) -> None:
-        kept: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        if not self._broker.publish(message, kept.set_result):
+    def _publish(self, message: Message) -> None:
+        if not self._broker.publish(message, self._acknowledged):
             raise ConnectionError("no broker")
-        if (answer := await kept) and not answer.startswith("No matching"):
-            raise ConnectionError(answer)
+
+    def _acknowledged(self, answer: str) -> None:
+        if answer and answer != _NOBODY:
+            self._broker.drop(answer)
 
     async def close(self, *, is_cut: bool) -> None:
         """Leave; a cut line says nothing, and the broker tells of it."""

@@ -28,6 +28,7 @@ _HOUR_MS = 3_600_000
 _CHECK_AGAIN_MS = 15_000
 _HEARTBEATS_MISSED_MAX = 3
 _AGAIN_MS = 10_000
+_LOGIN_AGAIN_MS = 10_000
 _BUFFER_BYTES = 4_096
 _BCD_TIME = (2, 2, 2, 2, 2, 2)
 
@@ -64,6 +65,7 @@ class SimulatedPile:
         self._heartbeat_at_ms: int | None = None
         self._heartbeats_unanswered = 0
         self._check_at_ms: int | None = None
+        self._login_at_ms: int | None = None
         self._retry_link_at_ms = now_ms
         self._is_dark = False
         self._parallel_no = ""
@@ -122,7 +124,7 @@ class SimulatedPile:
         if not self._is_dark:
             times += [connector.timer_at_ms for connector in self.connectors]
             times.append(self.records.timer_at_ms if self.is_ready else None)
-            times += [self._heartbeat_at_ms, self._check_at_ms, self._rebooting_at_ms]
+            times += [self._login_at_ms, self._heartbeat_at_ms, self._check_at_ms, self._rebooting_at_ms]
         if not self._is_linked and self._retry_link_at_ms > self._now_ms:
             times.append(self._retry_link_at_ms)
         return min((at for at in times if at is not None), default=None)
@@ -154,6 +156,11 @@ class SimulatedPile:
         self._framer = Framer(KNOWN, _BUFFER_BYTES)
         self._sequence = 0
         self._heartbeats_unanswered = 0
+        self._log_in(at_ms)
+
+    def _log_in(self, at_ms: int) -> None:
+        """Say who we are, and again until it is answered: behind a broker nobody may have heard it."""
+        self._login_at_ms = at_ms + _LOGIN_AGAIN_MS
         plan = self.plan
         raw = {
             "pile_no": plan.pile_id,
@@ -172,7 +179,7 @@ class SimulatedPile:
         self._now_ms = at_ms
         self._is_linked = self.is_ready = False
         self._out.clear()
-        self._heartbeat_at_ms = self._check_at_ms = None
+        self._login_at_ms = self._heartbeat_at_ms = self._check_at_ms = None
         self._retry_link_at_ms = at_ms + self.plan.reconnect_ms
         self.records.on_link_lost()
         self._parallel_granted.clear()
@@ -205,6 +212,8 @@ class SimulatedPile:
             self.wants_hang_up = True
         for connector in self.connectors:
             connector.on_timer(at_ms)
+        if self._login_at_ms is not None and self._login_at_ms <= at_ms:
+            self._log_in(at_ms)
         if self._check_at_ms is not None and self._check_at_ms <= at_ms:
             self._check_tariff(at_ms)
         if self._heartbeat_at_ms is not None and self._heartbeat_at_ms <= at_ms:
@@ -311,6 +320,7 @@ class SimulatedPile:
                     handler(self, frame.raw, frame.sequence, at_ms)
 
     def _on_login_answer(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
+        self._login_at_ms = None
         if raw["result"] != 0:
             self.is_refused = self.wants_hang_up = True
             return

@@ -38,6 +38,21 @@ def test_power_up_follows_the_protocol():
     assert one.of(e.OrderAnswered)[0].clock.civil_ms == START_MS + ZONE_MS
 
 
+def test_a_login_is_repeated_until_it_is_answered():
+    one = desk(CARD_VISIT)
+    pile = one.pile
+    pile.on_link_opened(START_MS)
+    (first,) = pile.take_outgoing()
+    pile.on_timer(START_MS + 9_999)
+    assert first[5] == 0x01
+    assert 0x01 not in {frame[5] for frame in pile.take_outgoing()}
+    pile.on_timer(START_MS + 10_000)
+    assert [frame[5] for frame in pile.take_outgoing()].count(0x01) == 1
+    pile.on_link_closed(START_MS + 10_001)
+    one.run(60_000)
+    assert len(one.of(e.PileLoggedIn)) == 1
+
+
 def test_heartbeats_every_ten_seconds_per_connector():
     one = desk(CARD_VISIT, CARD_VISIT)
     one.run(9_000)
