@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import os
 import random
+import select
 import socket
 import ssl
 from collections import deque
@@ -33,8 +34,11 @@ log = structlog.get_logger()
 _VERSIONS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TAKEN_OVER = "Session taken over"
+_UNEXPLAINED = "Unspecified error"  # paho's words for a connection that just ended
+_CONTESTED_AFTER = 3
 _WINDOW_MAX = 1_000
 _FLUSHES = 50
+_READS_MAX = 32
 _WILL_DELAY_S = 10  # a short reconnect is no absence
 
 
@@ -171,6 +175,8 @@ class Broker:
         self._ended: asyncio.Future[str] | None = None
         self._is_stopping = False
         self._is_paused = False
+        self._unexplained = 0
+        self._handed_on = 0
         self._window = _WINDOW_MAX
         self._waiting: deque[tuple[Message, Done | None, float]] = deque()
         self._flying: dict[int, Done | None] = {}
@@ -186,6 +192,7 @@ class Broker:
             reason, lived_s = await self._one_life()
             if self._is_stopping:
                 return
+            reason = self._explained(reason)
             self._owner.on_lost(reason)
             if not self._is_lasting:
                 return
@@ -196,6 +203,13 @@ class Broker:
                 wait_ms = self.config.reconnect_max_ms
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), wait_ms / 1_000)
+
+    def _explained(self, reason: str) -> str:
+        """A broker that takes us at once and drops us again, without a word, does so for a second client."""
+        self._unexplained = self._unexplained + 1 if reason == _UNEXPLAINED else 0
+        if self._unexplained >= _CONTESTED_AFTER:
+            return f"{_TAKEN_OVER}, it seems: does a second client use our client_id?"
+        return reason if reason != _UNEXPLAINED else "closed without a reason"
 
     def _waits_ms(self) -> Any:
         first, most = self.config.reconnect_first_ms, self.config.reconnect_max_ms
@@ -220,10 +234,15 @@ class Broker:
             self._cut(client)
 
     async def _tend(self, client: paho.Client) -> None:
-        """Keep-alive; a paused connection reads no answers and must not miss them."""
+        """Keep-alive; a paused connection reads no answers and must not miss them.
+
+        uvloop lets go of a socket that was reset without a word, so it is looked after here.
+        """
         while True:
             await asyncio.sleep(min(1.0, self.config.keep_alive_s / 4))
-            if not self._is_paused:
+            if _is_broken(client.socket()):
+                self._end(client, _UNEXPLAINED)
+            elif not self._is_paused:
                 client.loop_misc()
 
     def _end_unanswered(self, client: paho.Client) -> None:
@@ -347,6 +366,7 @@ class Broker:
                 topic = "?"  # matches nothing
             self._owner.on_message(topic, bytes(message.payload), is_retained=message.retain)
         finally:
+            self._handed_on += 1
             client.ack(message.mid, message.qos)
 
     def _on_publish(self, client: paho.Client, _: Any, mid: int, reason: Any, properties: Any) -> None:
@@ -378,7 +398,11 @@ class Broker:
     def _readable(self, client: paho.Client) -> None:
         is_well = False
         try:
-            client.loop_read()
+            for _ in range(_READS_MAX):  # a batch, so that its acknowledgements leave in one piece
+                handed_on = self._handed_on
+                client.loop_read()
+                if self._handed_on == handed_on or self._is_paused:
+                    break
             sock = client.socket()
             while sock is not None and getattr(sock, "pending", int)() > 0 and not self._is_paused:
                 client.loop_read()  # bytes that TLS has decrypted already wake no selector
@@ -397,7 +421,18 @@ class Broker:
 
     def _watch_write(self, client: paho.Client, sock: Any) -> None:
         if self._holds(client, sock):
-            self._loop.add_writer(sock.fileno(), client.loop_write)
+            try:
+                self._loop.add_writer(sock.fileno(), self._writable, client, sock)
+            except RuntimeError:  # uvloop has closed what watched it
+                self._end(client, _UNEXPLAINED)
+
+    def _writable(self, client: paho.Client, sock: Any) -> None:
+        """Write what waits. paho sends packet by packet; corked, they leave in whole segments."""
+        with contextlib.suppress(OSError, AttributeError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        client.loop_write()
+        with contextlib.suppress(OSError, AttributeError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
     def _on_socket_unregister_write(self, client: paho.Client, _: Any, sock: Any) -> None:
         if sock.fileno() >= 0:
@@ -476,6 +511,15 @@ class Broker:
                     done("expired before it could be sent")
             else:
                 self._publish(client, message, done)
+
+
+def _is_broken(sock: Any) -> bool:
+    """Whether a connection was reset or closed on both sides."""
+    if sock is None or sock.fileno() < 0:
+        return True
+    poller = select.poll()
+    poller.register(sock.fileno(), 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poller.poll(0))
 
 
 def _properties(packet_type: int, **values: int | str) -> Properties:

@@ -21,12 +21,17 @@ from gateway.clock import Clock
 from gateway.listeners.topics import ROUTES, PayloadError, Place, RouteConfig, Routes, decode, encode, tells_offline
 from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig, Pipeline
+from protocol.detect import NAMES, dialect_named
+from protocol.events import PileLoggedIn, RecordReceived
+from protocol.link import Link
 
 log = structlog.get_logger()
 
 _ENCODINGS = ("raw", "hex", "json")
 _SHOWN_BYTES = 256
 _PLACES_MAX = 50_000
+_CATCH_UP_MS_MAX = 30_000
+_STILL_COUNTS = (PileLoggedIn, RecordReceived)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -36,6 +41,7 @@ class MqttListenConfig(BrokerConfig):
 
     Attributes:
         route: families of topics.
+        protocol: what the piles here speak, such as ``aaf5-op30``; empty: their bytes tell.
         share_group: ``$share`` group for brokers that keep a topic with one member; plain subscriptions when empty.
         node_count, node_no: so many processes share the piles, and this is the n-th, from 0.
         relay: where a member of a share group hands on what another serves.
@@ -49,6 +55,7 @@ class MqttListenConfig(BrokerConfig):
     """
 
     route: tuple[RouteConfig, ...] = ROUTES
+    protocol: str = ""
     share_group: str = ""
     node_count: int = 1
     node_no: int = 0
@@ -64,6 +71,8 @@ class MqttListenConfig(BrokerConfig):
     def __post_init__(self) -> None:
         BrokerConfig.__post_init__(self)
         Routes(self.route)
+        if self.protocol and dialect_named(self.protocol) is None:
+            raise ValueError(f"protocol {self.protocol!r} is not known; there are: {', '.join(NAMES)}")
         if self.encoding not in _ENCODINGS:
             raise ValueError(f"encoding is one of {', '.join(_ENCODINGS)}")
         if not self.route or self.payload_bytes_max < 1 or self.down_expiry_s < 1:
@@ -79,14 +88,17 @@ class MqttListenConfig(BrokerConfig):
         return 1 if self.is_v5 or self.has_clean_piles else 0
 
 
-MakePipeline = Callable[[int, str, Callable[[bytes], None], Callable[[], None], str | None], Pipeline]
+MakePipeline = Callable[
+    [int, str, Callable[[bytes], None], Callable[[], None], str | None, str | None],
+    Pipeline,
+]
 
 
 class MqttListener(Owner):
     """Serves the piles behind one broker.
 
     Args:
-        make_pipeline: (link number, address, write, hang_up, the only pile that may speak) → a pipeline.
+        make_pipeline: (link number, address, write, hang_up, the only pile, protocol) → the pipeline of a new link.
         next_link_no: gives each link a number that is unique in the daemon.
     """
 
@@ -113,6 +125,8 @@ class MqttListener(Owner):
         self._state_topic = config.gateway_state.replace("{client_id}", config.client_id)
         self._relay_prefix = f"{config.relay}/{config.node_no}/"
         self._was_lost = False
+        self._late_until_ms = 0  # what comes before may have waited at the broker while we were away
+        self._mark = b""  # our own presence, which comes back to us behind everything that waited
         self._patient_until_ms = 0
         self._log = log.bind(broker=config.url, client_id=config.client_id)
         self._task: asyncio.Task[None] | None = None
@@ -156,10 +170,14 @@ class MqttListener(Owner):
 
     def on_connected(self, *, has_session: bool) -> None:
         """Subscribe first, and only then tell that we are here."""
+        now_ms = self.clock.now_ms()
         if self._was_lost:
-            self._patient_until_ms = self.clock.now_ms() + self.limits.idle_timeout_ms
+            self._patient_until_ms = now_ms + self.limits.idle_timeout_ms
+        self._late_until_ms = now_ms + _CATCH_UP_MS_MAX if has_session and self._state_topic else 0
         self._log.info("broker_connected", has_session=has_session)
         filters = self._up_filters() + self._routes.state_filters
+        if self._state_topic:
+            filters.append(self._state_topic)
         if self.config.share_group and self.config.node_count > 1:
             filters.append(self._relay_prefix + "#")
         self.broker.subscribe(filters, lambda agreed: self._subscribed(filters, agreed))
@@ -177,6 +195,7 @@ class MqttListener(Owner):
         self._log.info("broker_subscribed", topics=list(filters))
         presence = self._presence(online=True)
         if presence is not None:
+            self._mark = presence.payload
             self.broker.publish(presence)
 
     def _presence(self, *, online: bool, reason: str = "") -> Message | None:
@@ -199,6 +218,10 @@ class MqttListener(Owner):
 
     def on_message(self, topic: str, payload: bytes, *, is_retained: bool) -> None:
         """Frames, or presence."""
+        if topic == self._state_topic:
+            if payload == self._mark and not is_retained:
+                self._late_until_ms = 0
+            return
         is_relayed = topic.startswith(self._relay_prefix)
         if is_relayed:
             topic = topic.removeprefix(self._relay_prefix)
@@ -245,9 +268,21 @@ class MqttListener(Owner):
             self._drop("encoding", place.up, payload, str(error))
             return
         at_ms = self.clock.now_ms()
+        if at_ms < self._late_until_ms and not self._still_counts(data, at_ms):
+            self._drop("late", place.up, payload)
+            return
         link = self.links.get(place.up) or self._open(place, at_ms, payload)
         if link is not None and data:
             link.receive(data, at_ms)
+
+    def _still_counts(self, data: bytes, at_ms: int) -> bool:
+        """Whether frames that waited mean now what they meant then.
+
+        A login and a record do. A sample stamped now would place its energy at the wrong moment, and a start asked
+        for minutes ago must not be granted to a driver who has left.
+        """
+        link = Link(protocol=self.config.protocol or None)
+        return any(isinstance(fact, _STILL_COUNTS) for fact in link.receive(data, at_ms))
 
     def _open(self, place: Place, at_ms: int, payload: bytes) -> MqttLink | None:
         if self._resting.get(place.up, 0) > at_ms:
@@ -317,7 +352,12 @@ class MqttLink:
         self._is_receiving = False
         self._is_hung_up = False
         self.pipeline = listener.make_pipeline(
-            listener.next_link_no(), place.up, self._write, self._hang_up, place.pile_id
+            listener.next_link_no(),
+            place.up,
+            self._write,
+            self._hang_up,
+            place.pile_id,
+            listener.config.protocol or None,
         )
 
     def receive(self, data: bytes, at_ms: int) -> None:

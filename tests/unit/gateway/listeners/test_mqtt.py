@@ -10,7 +10,7 @@ from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig
 from protocol.events import FrameRefused
 from protocol.link import Link
-from tests.support.wire import heartbeat, login
+from tests.support.wire import heartbeat, login, record, sample, start_request
 
 PILE, OTHER = "55031412782305", "55031412782306"
 UP, DOWN, STATE = (f"pile/v1/ykc/{PILE}/{end}" for end in ("up", "down", "state"))
@@ -48,7 +48,7 @@ class StubBroker:
 class StubPipeline:
     """Keeps bytes; answers and closes when told."""
 
-    def __init__(self, no, address, write, hang_up, only_pile):
+    def __init__(self, no, address, write, hang_up, only_pile, protocol):
         self.no, self.address, self.write, self.hang_up, self.only_pile = no, address, write, hang_up, only_pile
         self.heard = []
         self.is_closed = False
@@ -222,11 +222,40 @@ def test_it_subscribes_first_and_then_tells_that_it_is_here():
     assert desk.broker.subscribed[0] == "$share/g/pile/v1/+/+/up"
     assert "pile/v1/+/+/state" in desk.broker.subscribed  # a shared subscription gets nothing retained
     (told,) = desk.broker.published
+    assert told.topic in desk.broker.subscribed
     assert (told.topic, told.is_retained, json.loads(told.payload)["online"]) == (
         "pile/v1/gateway/gw/state",
         True,
         True,
     )
+
+
+def test_of_what_waited_at_the_broker_only_logins_and_records_count():
+    desk = Desk()
+    desk.listener.on_connected(has_session=True)
+    (mark,) = desk.broker.published
+    samples = [sample("0" * 32, PILE), start_request(PILE), heartbeat(PILE)]
+    kept = [login(PILE), record("1" * 32, PILE, start=None, end=None, tiers=[(0, 0, 0)] * 4, meter=(0, 0))]
+    for payload in samples + kept:
+        desk.say(UP, payload)
+    assert desk.refused == {"late": 3}
+    desk.say(mark.topic, mark.payload, is_retained=True)  # that of our former life
+    desk.say(UP, samples[0])
+    assert desk.refused == {"late": 4}
+    desk.say(mark.topic, mark.payload)
+    desk.say(UP, samples[0])
+    assert desk.pipelines[0].heard == [*kept, samples[0]]
+
+
+def test_without_a_session_nothing_waited_and_a_mark_that_never_comes_is_not_waited_for():
+    desk = Desk()
+    desk.listener.on_connected(has_session=False)
+    desk.say(UP, heartbeat(PILE))
+    desk.listener.on_connected(has_session=True)
+    desk.clock.at_ms += 30_000
+    desk.say(UP, heartbeat(PILE))
+    assert desk.refused == {}
+    assert len(desk.pipelines[0].heard) == 2
 
 
 def test_a_refused_subscription_is_no_connection():
