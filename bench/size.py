@@ -23,6 +23,7 @@ class Size:
         stored: how many bills the database holds, one run each.
         stored_sessions: running sessions that a start takes up.
         stack_links, stack_ms: links and time of the comparison of whole stacks.
+        mqtt_piles, mqtt_frames: piles behind a broker, and what they publish in one turn.
     """
 
     rounds: int
@@ -42,6 +43,8 @@ class Size:
     stored_sessions: int
     stack_links: int
     stack_ms: int
+    mqtt_piles: int
+    mqtt_frames: int
 
 
 FULL = Size(
@@ -62,6 +65,8 @@ FULL = Size(
     stored_sessions=5_000,
     stack_links=200,
     stack_ms=2_000,
+    mqtt_piles=200,
+    mqtt_frames=40_000,
 )
 QUICK = Size(
     rounds=3,
@@ -81,6 +86,8 @@ QUICK = Size(
     stored_sessions=50,
     stack_links=10,
     stack_ms=500,
+    mqtt_piles=50,
+    mqtt_frames=5_000,
 )
 TINY = Size(
     rounds=1,
@@ -100,4 +107,6 @@ TINY = Size(
     stored_sessions=5,
     stack_links=2,
     stack_ms=100,
+    mqtt_piles=5,
+    mqtt_frames=500,
 )
