@@ -9,6 +9,7 @@ import pytest
 
 from bench import report
 from bench.goals import GOALS
+from bench.goals.mqtt import MOSQUITTO
 from bench.limit import Decoder
 from bench.measure import Measure
 from bench.piles import START_MS, record_frame, sample_stream, write_log
@@ -22,7 +23,8 @@ def test_every_goal_is_measured_and_written_down(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     document = json.loads(out.read_text())
-    assert {row["goal"] for row in document["results"]} == set(GOALS)
+    absent = {"M1"} if MOSQUITTO is None else set()
+    assert {row["goal"] for row in document["results"]} == set(GOALS) - absent
     assert document["machine"]["cores"] >= 1
     for row in document["results"]:
         assert row["ours"], row["what"]
