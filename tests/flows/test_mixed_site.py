@@ -63,7 +63,7 @@ class Day:
     daemon: Daemon
 
 
-def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False, cast=None):
+def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False, cast=None, kills=0):
     """One day of a mixed site; with a broker every other AA F5 pile is behind it, and it may be killed on the way."""
     clock = FastClock(START_MS, speed)
     more = "[limits]\nidle_timeout_ms = 36000000\n[session]\nrecord_lost_ms = 600000\n"
@@ -88,6 +88,10 @@ def live_through(directory, count, *, speed=SPEED, broker=None, is_cut=False, ca
                 await asyncio.sleep(2)  # the middle of the day
                 await asyncio.to_thread(broker.kill)
                 await asyncio.to_thread(broker.start)
+            for _ in range(kills):
+                await asyncio.sleep(1)
+                await asyncio.to_thread(daemon.kill)
+                await asyncio.to_thread(daemon.start)
             await running
         return fleet.piles
 
@@ -173,6 +177,13 @@ def test_sessions_are_billed_to_the_fen(day):
 
 def test_a_replay_of_the_day_finds_the_same_bills(day):
     check_replay(day)
+
+
+def test_a_daemon_that_is_killed_loses_no_record_of_either_family(tmp_path):
+    done = live_through(tmp_path, COUNT, kills=3)
+    check_all(done)
+    check_amounts(done, is_calm=False)
+    done.daemon.close()
 
 
 @needs_mosquitto
