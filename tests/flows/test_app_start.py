@@ -74,7 +74,7 @@ def test_a_watcher_who_comes_back_is_told_what_it_missed(now):
     play(now, story)
 
 
-def test_not_plugged_in_is_provisional_and_a_plug_within_60_s_starts(fast):
+def test_not_plugged_in_is_provisional_and_a_plug_within_60_s_starts(now):
     async def story(desk, pile):
         made = await desk.post(f"/piles/{pile.pile_id}/connectors/1/start", {"balance": "9.00"}, 202)
         serial = made["transaction_id"]
@@ -88,7 +88,7 @@ def test_not_plugged_in_is_provisional_and_a_plug_within_60_s_starts(fast):
         pile.charge(serial, 100)
         await desk.until(f"/sessions/{serial}", lambda one: one["state"] == "charging")
 
-    play(fast, story)
+    play(now, story)
 
 
 def test_nobody_plugs_in_within_60_s_and_the_start_is_refused(fast):
