@@ -68,7 +68,7 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="How many times as fast as the wall the piles live.",
+    help="How many times as fast as the wall the piles live; above 1 a gateway finds their charges too quick.",
 )
 @click.option(
     "--capture",
