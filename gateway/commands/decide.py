@@ -13,14 +13,15 @@ from typing import Any
 import click
 import httpx
 
-from billing_core.civil import iso_local
-from billing_core.fixed import format_fen, parse_scaled
+from billing_core.civil import Zone, iso_local
+from billing_core.fixed import format_e4, format_fen, parse_scaled
 from gateway import deciding
 from gateway.clock import Clock
 from gateway.commands.common import db_option, place, reading
 from gateway.config import Config, read_config
 from gateway.decisions import Decision, DecisionError, Decisions, sentences
 from gateway.engine import Engine
+from gateway.errand import Errand, errand_for
 from gateway.errors import StoreError
 from gateway.forwarders.cloudevents import CloudEvents
 from gateway.logs import LogConfig, set_up
@@ -186,13 +187,59 @@ def decide_list(config_path: Path | None, db_path: Path | None, bill: str | None
 @db_option
 @click.argument("transaction")
 def decide_sources(config_path: Path | None, db_path: Path | None, transaction: str) -> None:
-    """Name the sources that a charge's energy may be taken from, the better ones first."""
-    with reading(config_path, db_path) as (reader, _):
-        row = reader.bill(transaction)
-    if row is None:
-        raise StoreError("bill_unknown", f"bill {transaction} does not exist")
-    found = json.loads(row["computation"]).get("sources", [])
-    print_table(("source", "kWh", "sure"), [(each["name"], each["kwh"], f"{each['percent']} %") for each in found])
+    """Name the sources that a charge's energy may be taken from, the better ones first, and what each comes to."""
+    sheet, _ = _errand(config_path, db_path, transaction)
+    print_table(
+        ("source", "kWh", "sure", "yuan"),
+        [
+            (each.source, format_e4(each.energy_e4kwh), f"{each.sure_percent} %", format_fen(each.amount_fen))
+            for each in sheet.alternatives
+        ],
+    )
+
+
+@decide.command("errand")
+@db_option
+@click.argument("transaction")
+def decide_errand(config_path: Path | None, db_path: Path | None, transaction: str) -> None:
+    """Print the sheet for whoever walks to the pile: where, when, what to read, what each reading comes to."""
+    sheet, zone = _errand(config_path, db_path, transaction)
+    before, after = (
+        "?" if value is None else format_e4(value) for value in (sheet.meter_before_e4kwh, sheet.meter_after_e4kwh)
+    )
+    click.echo(f"pile 桩编号      {sheet.pile_id}  connector 枪号 {sheet.connector}  {sheet.station}")
+    click.echo(f"transaction 流水号 {sheet.transaction_id}")
+    click.echo(
+        f"look for charges 查找时段  {iso_local(sheet.from_ms, zone)[:16]} – {iso_local(sheet.to_ms, zone)[:16]}"
+    )
+    click.echo(f"meter before and after 前后表底  {before} → {after} kWh")
+    if sheet.window_e4kwh is not None:
+        least, most = sheet.window_e4kwh
+        upto = "?" if most is None else format_e4(most)
+        click.echo(f"live data admit 实时数据允许  {format_e4(max(least, 0))} – {upto} kWh")
+    click.echo("read on its screen 屏上请读取: start, end, energy, both meter readings 起止时间、电量、起止表底")
+    for each in sheet.alternatives:
+        click.echo(f"  {each.source:<16}{format_e4(each.energy_e4kwh):>12} kWh{format_fen(each.amount_fen):>12} yuan")
+    if sheet.deciding_e4kwh is not None:
+        click.echo(f"an energy above or below {format_e4(sheet.deciding_e4kwh)} kWh decides 以此电量为界判断")
+
+
+def _errand(config_path: Path | None, db_path: Path | None, transaction: str) -> tuple[Errand, Zone]:
+    """The errand sheet of a charge, from what is stored of it. Raises ``StoreError``."""
+    config, _ = read_config(config_path)
+    with reading(config_path, db_path) as (reader, site):
+        engine = Engine(
+            site,
+            config.session,
+            silence_ms_max=config.presence.silence_ms_max,
+            recall=reader.recall,
+            is_replay=False,
+        )
+        engine.sessions.chains.restore(reader.register_chains())
+        session = engine.sessions.find(transaction)
+        if session is None:
+            raise StoreError("session_unknown", f"transaction {transaction} does not exist")
+        return errand_for(engine.sessions.evidence(session, Clock().now_ms())), site.zone
 
 
 # -- carrying out ---------------------------------------------------------------------------------------
