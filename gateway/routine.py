@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 
 from gateway.orders import OrderError, Orders
-from gateway.outcome import Notice
+from gateway.outcome import EventRaised, Notice
 from gateway.switchboard import Switchboard
 from gateway.tomlfile import bounded
-from protocol.commands import AskRecord, PileCommand, SetQrPrefix, SetTariff, SyncTime
+from protocol.commands import AskRecord, PileCommand, SetQrPrefix, SetTariff, StopCharging, SyncTime
 from protocol.errors import LocalProtocolError
 from protocol.events import PileLoggedIn
 
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _PULL_FIRST_MS = 60_000  # after its login a pile asks for its tariff by itself
 _PUSH_AGAIN_MS = 300_000
+_SYNC_AGAIN_MS = 3_600_000
+_CLOCK_CODES = {"time_zero_date", "time_epoch_reset", "time_future", "time_clock_skew", "time_step_mid_session"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,29 @@ class Routine:
                 self._spawn(self._place(command))
 
     def watch(self, item: object) -> None:
-        """A record that did not come is asked for again, before a bill has to do without it."""
-        if isinstance(item, Notice) and item.type == "pilegate.session.record_overdue":
-            self._ask_record(str(item.data["pile_id"]), int(str(item.data["connector"])), item.subject)
+        """What sessions say that must be acted upon: records that do not come, money that ends, clocks that are off."""
+        if isinstance(item, EventRaised):
+            self._on_bill(item)
+        elif isinstance(item, Notice) and item.type.startswith("pilegate.session."):
+            pile_id, connector = str(item.data.get("pile_id")), int(str(item.data.get("connector", 0)))
+            match item.type.removeprefix("pilegate.session."):
+                case "record_overdue":
+                    self._ask_record(pile_id, connector, item.subject)
+                case "balance_reached":
+                    log.info("charge_stopped_at_balance", pile_id=pile_id, transaction_id=item.subject)
+                    self._spawn(self._place(StopCharging(pile_id, None, connector)))
+                case "stop_ignored":
+                    log.warning("stop_ignored", pile_id=pile_id, connector=connector, transaction_id=item.subject)
+
+    def _on_bill(self, event: EventRaised) -> None:
+        """A bill that shows a wrong clock: set it again, once an hour at most."""
+        anomalies = event.data.get("anomalies") if event.type.startswith("pilegate.bill.") else None
+        if not isinstance(anomalies, list) or not {each["code"] for each in anomalies} & _CLOCK_CODES:
+            return
+        pile_id = str(event.data["pile_id"])
+        is_new = event.at_ms - self._tried_at_ms.get(pile_id, 0) > _SYNC_AGAIN_MS
+        if is_new and self._switchboard.is_connected(pile_id):
+            self._sync_time(pile_id, event.at_ms)
 
     def _ask_record(self, pile_id: str, connector: int, transaction_id: str) -> None:
         if self._switchboard.engine.piles.traits(pile_id).can_ask_record and self._switchboard.is_connected(pile_id):

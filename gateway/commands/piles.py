@@ -33,15 +33,18 @@ def pile_list(config_path: Path | None, db_path: Path | None, as_json: bool) -> 
             row["station"],
             row["protocol"],
             row["firmware_version"],
+            None if row["clock_offset_ms"] is None else row["clock_offset_ms"] // 1000,
         )
         for row in rows
     ]
-    shown += [(each, "configured", site.station_of(each), "", "") for each in sorted(listed - {r[0] for r in shown})]
-    names = ("pile_id", "from", "station", "protocol", "firmware_version")
+    shown += [
+        (each, "configured", site.station_of(each), "", "", None) for each in sorted(listed - {r[0] for r in shown})
+    ]
+    names = ("pile_id", "from", "station", "protocol", "firmware_version", "clock_offset_s")
     if as_json:
         print_lines(dict(zip(names, row, strict=True)) for row in shown)
         return
-    print_table(("pile", "from", "station", "protocol", "firmware"), shown)
+    print_table(("pile", "from", "station", "protocol", "firmware", "clock off, s"), shown)
 
 
 @pile.command("unknown")

@@ -5,13 +5,33 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from billing_core.anomalies import BY_CODE
 from billing_core.fixed import format_fen
 from tests.truth.month import BAD_FIRMWARE, Month
 
 BY_RULE = ("normal", "repaired", "provisional", "void")
-_FEN_SLACK = 1  # our one rounding against the truth's
+_FEN_SLACK = 2  # the pile's split is whole 0.1 Wh, the truth is exact
+_HOUR_MS = 3_600_000
+_SLOTS = ((0, 8, 30_000), (8, 10, 70_000), (10, 12, 110_000), (12, 24, 70_000))  # energy price by true local hours
+_SERVICE_E5 = 80_000
+
+
+def true_fen(story) -> int:
+    """What the energy costs by the hours in which it truly flowed, evenly, exactly, rounded once."""
+    start_ms, end_ms = (moment + 8 * _HOUR_MS for moment in (story.started_at_ms, story.ended_at_ms))
+    total = Fraction(0)
+    day = start_ms // (24 * _HOUR_MS)
+    while day * 24 * _HOUR_MS < end_ms:
+        for begin, stop, energy_e5 in _SLOTS:
+            low, high = ((day * 24 + hour) * _HOUR_MS for hour in (begin, stop))
+            inside_ms = min(end_ms, high) - max(start_ms, low)
+            if inside_ms > 0:
+                energy = Fraction(story.energy_e4kwh * inside_ms, end_ms - start_ms)
+                total += energy * (energy_e5 + _SERVICE_E5)
+        day += 1
+    return int(total / 10_000_000 + Fraction(1, 2))
 
 
 @dataclass
@@ -53,7 +73,9 @@ def account_of(month: Month) -> Account:
     stories = {story.transaction_id: story for story in month.stories}
     firmware = {pile.plan.pile_id: pile.plan.firmware for pile in month.piles}
     found = Account(sessions=len(stories), frames=month.frames, spoiled=Counter(month.spoiled.values()))
-    found.without_bill = len(stories.keys() - newest.keys())
+    missing = [stories[key] for key in sorted(stories.keys() - newest.keys())]
+    found.without_bill = len(missing)
+    found.faults += [("no bill", story) for story in missing]
     for key, row in newest.items():
         story = stories.get(key)
         if story is None:
@@ -68,7 +90,8 @@ def _one(found: Account, story, row) -> None:
     bill = json.loads(row.body)
     found.statuses[row.status] += 1
     found.codes.update(row.anomalies)
-    found.true_fen += story.expected_fen
+    truth_fen = true_fen(story)
+    found.true_fen += truth_fen
     found.moved_e4kwh += story.energy_e4kwh
     said = bill["explanation"]
     steps = json.loads(row.computation)
@@ -76,17 +99,17 @@ def _one(found: Account, story, row) -> None:
     if not (said["en"] and said["zh"] and steps) or (grave and row.primary_anomaly is None):
         found.unexplained += 1
     if row.status == "review":
-        found.waiting_fen += story.expected_fen
+        found.waiting_fen += truth_fen
         found.proposed_e4kwh += story.energy_e4kwh
         return
     found.posted_fen += row.payable_fen
     found.billed_e4kwh += row.energy_e4kwh
-    difference = row.payable_fen - story.expected_fen
+    difference = row.payable_fen - truth_fen
     found.forgone_fen += max(-difference, 0)
     found.regained_fen += max(difference, 0)
     if difference > _FEN_SLACK:
         found.overcharged += 1
-        found.faults.append((story.transaction_id, row.status, row.anomalies, row.payable_fen, story.expected_fen))
+        found.faults.append((story.transaction_id, row.status, row.anomalies, row.payable_fen, truth_fen))
 
 
 def check(found: Account) -> list[str]:

@@ -3,6 +3,9 @@
 import asyncio
 from types import SimpleNamespace
 
+from structlog.testing import capture_logs
+
+from gateway.outcome import EventRaised, Notice
 from gateway.routine import Routine, RoutineConfig
 from protocol import commands as c
 from protocol.events import PileLoggedIn
@@ -38,6 +41,39 @@ def test_a_login_sets_the_clock_and_repeats_the_prefix():
         assert await sent(board) == ["SyncTime", "SetQrPrefix"]
 
     run(story, qr_prefix="https://q/")
+
+
+def told(kind, **data):
+    place = {"pile_id": PILE, "connector": 1}
+    return Notice(f"pilegate.session.{kind}", "tx", T0_MS, {**place, **data})
+
+
+def test_a_charge_is_stopped_when_its_money_ends():
+    async def story(board, routine):
+        routine.watch(told("balance_reached", balance_fen=100))
+        assert await sent(board) == ["StopCharging"]
+        routine.watch(told("progress", soc_percent=50))
+        with capture_logs() as logs:
+            routine.watch(told("stop_ignored"))
+        assert await sent(board) == []
+        assert [line["event"] for line in logs] == ["stop_ignored"]
+
+    run(story)
+
+
+def test_a_bill_that_shows_a_wrong_clock_sets_it_once_an_hour():
+    def bill(code, at_ms):
+        data = {"pile_id": PILE, "anomalies": [{"code": code}]}
+        return EventRaised("e", "pilegate.bill.created", "tx", "tx", at_ms, data)
+
+    async def story(board, routine):
+        routine.watch(bill("record_missing", T0_MS))
+        assert await sent(board) == []
+        routine.watch(bill("time_clock_skew", T0_MS))
+        routine.watch(bill("time_clock_skew", T0_MS + 3_600_000))
+        assert await sent(board) == ["SyncTime"]
+
+    run(story)
 
 
 def test_the_clock_is_set_again_when_its_check_is_old():
