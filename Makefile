@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install
 NEEDS_CC = command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
-SOURCES := $(shell find protocol billing_core -name '*.pyx' -o -name '*.pxd') setup.py pyproject.toml
+SOURCES := $(shell find protocol billing_core gateway -name '*.pyx' -o -name '*.pxd' 2>/dev/null) setup.py pyproject.toml
 
 .PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean truth
 
@@ -83,7 +83,7 @@ profile: $(STAMP)
 
 lint: $(STAMP)
 	@$(PIP) --editable ".[lint]" --no-build-isolation
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/cython-lint protocol billing_core && $(BIN)/codespell
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/cython-lint protocol billing_core gateway && $(BIN)/codespell
 
 types: $(STAMP)
 	@$(PIP) --editable ".[lint]" --no-build-isolation
@@ -107,7 +107,7 @@ sanitize: $(STAMP)
 	  $(BIN)/python -P tests/sanitize/fuzz.py $(SEED) $(SECONDS)
 
 annotate: $(STAMP)
-	@$(BIN)/cython -a protocol/*.pyx billing_core/*.pyx && echo "look at protocol/*.html and billing_core/*.html"
+	@$(BIN)/cython -a protocol/*.pyx billing_core/*.pyx gateway/*.pyx gateway/framelog/*.pyx && echo "look at the .html beside each .pyx"
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .pytest_cache .hypothesis

@@ -33,7 +33,9 @@ HAS_LINES = bool(os.environ.get("PILEGATE_LINES"))
 
 ROOT = Path(__file__).parent
 SOURCES = sorted(
-    path.relative_to(ROOT) for package in ("protocol", "billing_core") for path in (ROOT / package).rglob("*.pyx")
+    path.relative_to(ROOT)
+    for package in ("protocol", "billing_core", "gateway")
+    for path in (ROOT / package).rglob("*.pyx")
 )
 
 

@@ -77,14 +77,14 @@ def sample_stream(count: int) -> bytes:
     return b"".join(sample_frame(energy_e4kwh=10 * index) for index in range(count))
 
 
-def blank_frame(kind: int, pile: int, number: int = 0) -> bytes:
-    """A frame of any type for one pile, zeros where nothing matters here."""
+def blank_frame(kind: int, pile: int, number: int = 0, **values: object) -> bytes:
+    """A frame of any type for one pile, zeros where nothing else is said."""
     layout = FRAMES[kind][1]
     raw: dict[str, object] = layout.read(bytes(layout.size))
     raw |= {key: value for key, value in (("pile_no", pile_no(pile)), ("gun", 1)) if key in raw}
     if "serial" in raw:
         raw["serial"] = serial_of(pile, number)
-    return write_frame(kind, raw)
+    return write_frame(kind, raw | values)
 
 
 def record_frame(pile: int, number: int, from_ms: int, to_ms: int, energy_e4kwh: int) -> bytes:
@@ -128,38 +128,38 @@ def _patched(frame: bytearray, energy_e4kwh: int) -> bytes:
 
 
 class _Pile:
-    """One pile of the log: four hours over and over, one of them charging."""
+    """One pile of the log: four hours over and over, an hour of them charging."""
 
-    _PERIOD_S, _CHARGE_S, _SHARE_S = 14_400, 3_600, 5
+    _PERIOD_S, _CHARGE_S, _STEP_S = 14_400, 3_600, 5
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.beat = blank_frame(0x03, index)
         self.beat_answer = blank_frame(0x04, index)
         self.idle = sample_frame(index, state=2)
-        self.offset_s = index * 37 % self._PERIOD_S // self._SHARE_S * self._SHARE_S
-        self._take_transaction(0)
+        self.first_s = 60 + index * 67 % self._PERIOD_S // self._STEP_S * self._STEP_S
 
-    def _take_transaction(self, number: int) -> None:
+    def _take_transaction(self, number: int) -> list[tuple[int, bytes]]:
         self.number = number
         self.sample = bytearray(sample_frame(self.index, number, energy_e4kwh=20))
         assert self.sample == _patched(bytearray(self.sample), 20), "the places of energy and amount"
         self.bms = (blank_frame(0x23, self.index, number), blank_frame(0x25, self.index, number))
+        order = blank_frame(0x34, self.index, number, balance_yuan=100_000)
+        return [(1, order), (0, blank_frame(0x33, self.index, number, ok=1))]
 
     def at(self, elapsed_s: int) -> list[tuple[int, bytes]]:
         """(direction, bytes) of one step of five seconds; 0 up, 1 down."""
         told: list[tuple[int, bytes]] = []
         if elapsed_s % 10 == 0:
             told += [(0, self.beat), (1, self.beat_answer)]
-        within_s = (elapsed_s + self.offset_s) % self._PERIOD_S
+        number, within_s = divmod(elapsed_s - self.first_s, self._PERIOD_S)
         now_ms = START_MS + elapsed_s * 1000
-        if within_s < self._CHARGE_S:
-            number = (elapsed_s + self.offset_s) // self._PERIOD_S
-            if number != self.number:
-                self._take_transaction(number)
-            if within_s % 15 == 0 and within_s:
+        if number >= 0 and within_s == 0:
+            told += self._take_transaction(number)
+        elif number >= 0 and within_s < self._CHARGE_S:
+            if within_s % 15 == 0:
                 told += [(0, _patched(self.sample, within_s * 20)), (0, self.bms[0]), (0, self.bms[1])]
-        elif within_s == self._CHARGE_S and elapsed_s > self._CHARGE_S:
+        elif number >= 0 and within_s == self._CHARGE_S:
             from_ms = now_ms - self._CHARGE_S * 1000
             told += [(0, record_frame(self.index, self.number, from_ms, now_ms, self._CHARGE_S * 20))]
             told += [(1, blank_frame(0x40, self.index, self.number))]
@@ -177,7 +177,7 @@ def write_log(path: Path, frames: int, piles: int) -> int:
         for member in members:
             name = f"10.0.{member.index // 250}.{member.index % 250}:4001".encode()
             out.write(capture.pack(START_MS, member.index + 1, "open", name))
-            login = blank_frame(0x01, member.index)
+            login = blank_frame(0x01, member.index, proto_ver_raw=16, gun_count=1)
             out.write(capture.pack(START_MS, member.index + 1, "up", login, "ykc"))
             out.write(capture.pack(START_MS, member.index + 1, "down", blank_frame(0x02, member.index), "ykc"))
             count += 2

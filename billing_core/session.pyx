@@ -39,6 +39,13 @@ cdef int _fill() except -1:
 assert len(State) == STATES and len(SessionEvent) == EVENTS
 _fill()
 
+# the hot ones as C integers: a look into an enum costs more than all the rest of a sample
+cdef int _CHARGING = State.CHARGING
+cdef int _BILLED = State.BILLED
+cdef int _CHARGING_BEGAN = SessionEvent.CHARGING_BEGAN
+cdef int _CHARGING_RESUMED = SessionEvent.CHARGING_RESUMED
+cdef int _SAMPLE_TAKEN = SessionEvent.SAMPLE_TAKEN
+
 
 cdef class ChargingSession:
     """One session.
@@ -50,21 +57,9 @@ cdef class ChargingSession:
         timers: its deadlines.
     """
 
-    cdef readonly str transaction_id
-    cdef readonly str pile_id
-    cdef readonly int connector
-    cdef readonly object timers
-    cdef int _state
-    cdef int64_t _opened_ms, _accepted_ms, _not_started_ms, _ended_ms, _proof_ms, _overdue_told_ms
-    cdef int64_t _first_ms, _last_ms, _rest_ms, _login_ms
-    cdef bint _is_end_observed, _has_record, _is_stuck
-    cdef int64_t _energy_e4kwh, _amount_e4yuan
-    cdef int64_t* _rows
-    cdef Py_ssize_t _count, _charging, _rests, _room
-
     def __cinit__(self):
         self._rows = NULL
-        self._count = self._charging = self._rests = self._room = 0
+        self._count = self._charging = self._rests = self._room = self._kept = 0
 
     def __dealloc__(self):
         PyMem_Free(self._rows)
@@ -149,10 +144,19 @@ cdef class ChargingSession:
 
         Each is (moment, energy 0.1 Wh, amount 0.0001 yuan, 0.1 V, 0.1 A, percent, is charging, is plugged or None).
         """
+        return self._rows_from(0)
+
+    def take_unkept(self):
+        """The live states since the last call, as ``rows`` gives them: those that are not on the disk yet."""
+        found = self._rows_from(self._kept)
+        self._kept = self._count
+        return tuple(found)
+
+    cdef list _rows_from(self, Py_ssize_t first):
         cdef Py_ssize_t i
         cdef int64_t* row
         found = []
-        for i in range(self._count):
+        for i in range(first, self._count):
             row = self._rows + ROW * i
             plug = (row[6] >> PLUG_SHIFT) & 3
             found.append((
@@ -198,24 +202,33 @@ cdef class ChargingSession:
         plugged=None,
     ):
         """Feed one charging sample; a session that seemed over charges on, and so does one billed without a record."""
-        cdef int charging = State.CHARGING
-        cdef int billed = State.BILLED
-        if self._state == charging:
-            self._move(SessionEvent.SAMPLE_TAKEN)
-        elif self._state == billed and not self._has_record:
-            self._move(SessionEvent.CHARGING_RESUMED)
+        self.feed(at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, self.flags_of(plugged))
+
+    cdef int feed(
+        self, int64_t at_ms, int64_t energy_e4kwh, int64_t amount_e4yuan, int64_t voltage_dv, int64_t current_da,
+        int64_t soc_percent, int64_t flags,
+    ) except -1:
+        if self._state == _CHARGING:
+            self._move(_SAMPLE_TAKEN)
+        elif self._state == _BILLED and not self._has_record:
+            self._move(_CHARGING_RESUMED)
         else:
-            self._move(SessionEvent.CHARGING_BEGAN)
-        if self._state != charging:
-            return
+            self._move(_CHARGING_BEGAN)
+        if self._state != _CHARGING:
+            return 0
         self._ended_ms = self._proof_ms = self._overdue_told_ms = self._rest_ms = self._login_ms = NEVER
         self._is_end_observed = self._is_stuck = False
         self._rests = 0
-        self._push(
-            at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, IS_CHARGING | _plug(plugged)
-        )
+        self._push(at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, flags)
         self._energy_e4kwh = energy_e4kwh
         self._amount_e4yuan = amount_e4yuan
+        return 0
+
+    cdef bint is_steady(self) noexcept:
+        return self._state == _CHARGING and self._rest_ms == NEVER and self._login_ms == NEVER
+
+    cdef int64_t flags_of(self, is_plugged) except -1:
+        return IS_CHARGING | _plug(is_plugged)
 
     def take_rest(
         self,
@@ -417,6 +430,9 @@ cdef class ChargingSession:
                 (IS_CHARGING if is_charging else 0) | _plug(plugged),
             )
             session._rests = 0 if is_charging else session._rests + 1
+            if is_charging:  # samples reach the disk by themselves, the rest only when it changes
+                session._energy_e4kwh, session._amount_e4yuan = energy_e4kwh, amount_e4yuan
+        session._kept = session._count
         return session
 
 

@@ -7,16 +7,18 @@ deadline fires at its own due time, before the first input that is later, howeve
 from __future__ import annotations
 
 import dataclasses
-import heapq
 
 from billing_core.tariff import Tariff, TariffBook
 from billing_core.timers import Timers
+from gateway.alarms import Alarms
 from gateway.booked import tiers_of
 from gateway.facts import instant_ms
+from gateway.lanes import Lane, Presence
 from gateway.naming import Naming
-from gateway.outcome import OfflineCardsKnown, Outcome
+from gateway.outcome import OfflineCardsKnown, Outcome, Row
 from gateway.piles import Piles
 from gateway.records import Records, record_key
+from gateway.sessionrows import samples_row
 from gateway.sessions import Recall, Sessions
 from gateway.site import Site
 from protocol import commands, events
@@ -40,14 +42,13 @@ class Engine:
         self.records = Records(self.sessions)
         self._is_replay = is_replay
         self._asked: dict[tuple[str, str], commands.Command] = {}  # newest order of a kind to a pile
-        self._timers: list[tuple[int, int, str, str]] = []  # (due_ms, tie, kind, key)
-        self._armed: dict[tuple[str, str], int] = {}
-        self._tie = 0
+        self.alarms = Alarms()
 
     def reload(self, site: Site) -> None:
         """Take up new tariffs, campaigns and piles; bound tariffs stay bound by their time."""
         self.piles.site = site
         self.sessions.site = site
+        self.piles.rest()
 
     # -- inputs ---------------------------------------------------------------------------------------
 
@@ -61,8 +62,27 @@ class Engine:
             if not was_online:
                 outcome.absorb(self.sessions.on_link(event.pile_id, event.at_ms, is_up=True))
         outcome.absorb(self._dispatch(event, address))
-        self._arm("pile", event.pile_id, self.piles.timer_at_ms(event.pile_id))
+        self.alarms.watch(self.piles.state(event.pile_id).presence)
         return outcome
+
+    def lane_of(self, event: events.PileEvent) -> Lane | None:
+        """Where frames may go that only repeat ``event``, which was just taken; ``None`` when each must be seen."""
+        match event:
+            case events.HeartbeatReceived(connector=int(connector)):
+                lane = self.piles.state(event.pile_id).connector(connector).lane
+                lane.take_beats()
+                return lane
+            case events.BmsReported(kind="demand" | "status", wants_answer=False, connector=int(connector)):
+                return self.piles.state(event.pile_id).connector(connector).lane
+            case events.SampleReceived(wants_answer=False):
+                lane = self.piles.state(event.pile_id).connector(event.connector).lane
+                return lane if self.sessions.follow(event, lane) else None
+        return None
+
+    def take_fed(self) -> list[Row]:
+        """The samples that lanes fed to their sessions since the last call."""
+        sessions = [lane.session for lane in self.piles.traffic.take_fed()]
+        return [row for core in sessions if core is not None and (row := samples_row(core)) is not None]
 
     def _dispatch(self, event: events.PileEvent, address: str) -> Outcome:
         match event:
@@ -138,48 +158,37 @@ class Engine:
 
     @property
     def timer_at_ms(self) -> int | None:
-        """The earliest deadline, Unix ms; ``None`` when nothing is due."""
-        while self._timers:
-            due_ms, _, kind, key = self._timers[0]
-            if self._armed.get((kind, key)) == due_ms:
-                return due_ms
-            heapq.heappop(self._timers)
-        return None
+        """No deadline is earlier than this, Unix ms; ``None`` when nothing is due."""
+        return self.alarms.due_ms
 
     def on_timer(self, at_ms: int) -> Outcome:
         """Fire every deadline due by ``at_ms``, in order of their due times."""
         outcome = Outcome()
-        while (due_ms := self.timer_at_ms) is not None and due_ms <= at_ms:
-            _, _, kind, key = heapq.heappop(self._timers)
-            del self._armed[(kind, key)]
-            if kind == "pile":
-                lost = self.piles.on_timer(key, due_ms)
+        while (fired := self.alarms.fire(at_ms)) is not None:
+            due_ms = self.alarms.fired_ms
+            if isinstance(fired, Presence):
+                lost = self.piles.on_timer(fired.pile_id, due_ms)
                 outcome.absorb(lost)
                 if lost.lazy_rows:
-                    outcome.absorb(self.sessions.on_link(key, due_ms, is_up=False))
-                self._arm("pile", key, self.piles.timer_at_ms(key))
+                    outcome.absorb(self.sessions.on_link(fired.pile_id, due_ms, is_up=False))
+                self.alarms.watch(fired)
             else:
-                outcome.absorb(self._session(self.sessions.on_timer(key, due_ms)))
-                self.arm_session(key)
+                outcome.absorb(self._session(self.sessions.on_timer(fired, due_ms)))
+                self.arm_session(fired)
         return outcome
 
     def arm_session(self, transaction_id: str) -> None:
         """Note the next deadline of a session."""
-        self._arm("session", transaction_id, self.sessions.timer_at_ms(transaction_id))
-
-    def _arm(self, kind: str, key: str, due_ms: int | None) -> None:
-        """Arm, or leave an earlier alarm standing: it finds nothing due and arms the later one then."""
-        if due_ms is None:
-            self._armed.pop((kind, key), None)
-        elif due_ms < self._armed.get((kind, key), due_ms + 1):
-            self._armed[(kind, key)] = due_ms
-            self._tie += 1
-            heapq.heappush(self._timers, (due_ms, self._tie, kind, key))
+        self.alarms.arm(transaction_id, self.sessions.timer_at_ms(transaction_id))
 
     def _session(self, outcome: Outcome) -> Outcome:
-        """Arm the deadlines of every session that ``outcome`` touched."""
+        """Arm the deadlines of every session that ``outcome`` touched, and keep its samples before anything else."""
         for transaction_id in self.sessions.take_touched():
             self.arm_session(transaction_id)
+            session = self.sessions.held(transaction_id)
+            row = samples_row(session.core) if session is not None else None
+            if row is not None:
+                outcome.lazy_rows.insert(0, row)
         return outcome
 
     # -- the less frequent inputs -----------------------------------------------------------------------

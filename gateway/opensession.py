@@ -10,6 +10,7 @@ from billing_core.evidence import Authorisation, BmsEnd, Record
 from billing_core.session import ChargingSession, Row
 from billing_core.transitions import State
 from gateway.facts import thaw_authorisation, thaw_record
+from gateway.lanes import Lane
 from gateway.outcome import SessionSaved
 
 
@@ -31,6 +32,7 @@ class OpenSession:
         order_ms: its place in the register chain, when it differs from its opening.
         stream_serial, sample_connector: what the samples said, where it differs from the order.
         balance_fen: available to the driver, top-ups included.
+        lane: feeds samples to ``core`` without an event; rests whenever anything else changes.
     """
 
     core: ChargingSession
@@ -74,6 +76,7 @@ class OpenSession:
     is_stop_ignored_told: bool = False
     unplugged_at_ms: int | None = None
     is_occupancy_over: bool = False
+    lane: Lane | None = None
 
     @property
     def transaction_id(self) -> str:
@@ -104,8 +107,11 @@ class OpenSession:
         return min(moments, default=None)
 
     def saved(self) -> SessionSaved:
-        """The row that brings this session back after a restart."""
+        """The row that brings this session back after a restart; what is saved has changed, so its lane rests."""
         core = self.core
+        if self.lane is not None:
+            self.lane.rest()
+            self.lane = None
         return SessionSaved(
             transaction_id=core.transaction_id,
             order_no=self.order_no,
@@ -121,7 +127,7 @@ class OpenSession:
         )
 
     def _frozen(self) -> dict[str, object]:
-        names = [field.name for field in dataclasses.fields(self)]
+        names = [field.name for field in dataclasses.fields(self) if field.name != "lane"]
         frozen: dict[str, object] = {name: getattr(self, name) for name in names}
         frozen["core"] = self.core.freeze()
         frozen["authorisation"] = self.authorisation and dataclasses.asdict(self.authorisation)

@@ -105,19 +105,16 @@ class SessionSaved:
     due_at_ms: int | None = None
 
 
+# of one live state: moment, energy 0.1 Wh, amount 0.0001 yuan, 0.1 V, 0.1 A, per cent, whether it charges, is plugged
+LiveState = tuple[int, int, int, int, int, int, bool, bool | None]
+
+
 @dataclass(frozen=True, slots=True)
-class SampleTaken:
-    """One live state of one session; ``is_charging`` is False for a state of rest within it."""
+class SamplesTaken:
+    """Live states of one session in order of arrival, samples and states of rest within it."""
 
     transaction_id: str
-    at_ms: int
-    energy_e4kwh: int
-    amount_e4yuan: int
-    voltage_dv: int
-    current_da: int
-    soc_percent: int
-    is_charging: bool = True
-    is_plugged: bool | None = None
+    states: tuple[LiveState, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +259,7 @@ Row = (
     | ChainKept
     | OfflineCardsKnown
     | SessionSaved
-    | SampleTaken
+    | SamplesTaken
     | RecordStored
     | BillIssued
     | TariffPriced

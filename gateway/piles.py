@@ -9,6 +9,7 @@ import dataclasses
 
 from billing_core.errors import TariffError
 from billing_core.tariff import Rate, Tariff, pile_slots
+from gateway.lanes import Lane, Presence, Traffic
 from gateway.outcome import (
     EventRaised,
     Notice,
@@ -46,16 +47,18 @@ class ConnectorState:
     """The newest that is known of one connector."""
 
     no: int
+    lane: Lane  # of its repeats; holds the newest values
     status: str = "unknown"
     is_plugged: bool | None = None
     is_faulted: bool = False
     fault_bits: int = 0
     transaction_id: str | None = None
-    sampled_at_ms: int | None = None
-    voltage_dv: int = 0
-    current_da: int = 0
-    soc_percent: int = 0
     lock: str | None = None
+
+    @property
+    def sampled_at_ms(self) -> int | None:
+        """When the newest sample came, Unix ms."""
+        return self.lane.sampled_ms if self.lane.sampled_ms >= 0 else None
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,13 +66,13 @@ class PileState:
     """The newest that is known of one pile."""
 
     pile_id: str
+    presence: Presence
+    traffic: Traffic  # of all piles
     protocol: str = "ykc"
     firmware_version: str = ""
     current: str | None = None
     connector_count: int = 0
-    is_online: bool = False
     logged_in_at_ms: int | None = None
-    heard_at_ms: int | None = None
     model_no: str | None = None
     delivered: PileTariff | None = None
     clock_offset_ms: int | None = None
@@ -78,7 +81,20 @@ class PileState:
 
     def connector(self, no: int) -> ConnectorState:
         """The state of one connector, made on first sight."""
-        return self.connectors.setdefault(no, ConnectorState(no))
+        found = self.connectors.get(no)
+        if found is None:
+            found = self.connectors[no] = ConnectorState(no, Lane(self.presence, self.traffic))
+        return found
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it is there."""
+        return self.presence.is_online
+
+    @property
+    def heard_at_ms(self) -> int | None:
+        """When it was last heard, Unix ms."""
+        return self.presence.heard_ms if self.presence.heard_ms >= 0 else None
 
 
 class Piles:
@@ -94,6 +110,7 @@ class Piles:
         self.site = site
         self.states: dict[str, PileState] = {}
         self.unlisted: set[str] = set()
+        self.traffic = Traffic()
         self._silence_ms_max = silence_ms_max
         self._accepts_unknown = accepts_unknown
 
@@ -101,10 +118,17 @@ class Piles:
         """The state of a pile, made on first sight."""
         found = self.states.get(pile_id)
         if found is None:
-            found = self.states[pile_id] = PileState(pile_id)
+            presence = Presence(pile_id, self._silence_ms_max)
+            found = self.states[pile_id] = PileState(pile_id, presence, self.traffic)
             if pile_id not in self.site.piles:
                 self.unlisted.add(pile_id)
         return found
+
+    def rest(self) -> None:
+        """Let the next frame of every kind be seen by every rule."""
+        for state in self.states.values():
+            for connector in state.connectors.values():
+                connector.lane.rest()
 
     def is_listed(self, pile_id: str) -> bool:
         """Whether this pile may work here."""
@@ -157,34 +181,30 @@ class Piles:
     def heard(self, pile_id: str, at_ms: int) -> Outcome:
         """Any frame of a listed pile proves that it is there."""
         state = self.state(pile_id)
-        state.heard_at_ms = at_ms
-        if state.is_online:
+        presence = state.presence
+        presence.heard_ms = at_ms
+        presence.silence_ms = max(self._silence_ms_max, self.traits(pile_id).silence_ms)
+        if presence.is_online:
             return Outcome()
-        state.is_online = True
+        presence.is_online = True
         return Outcome(lazy_rows=[_presence(state, at_ms)])
 
     def on_link_lost(self, pile_id: str, at_ms: int) -> Outcome:
         """The newest link of a pile closed."""
         return self._offline(self.state(pile_id), at_ms)
 
-    def timer_at_ms(self, pile_id: str) -> int | None:
-        """When this pile counts as offline unless it is heard, Unix ms."""
-        state = self.states.get(pile_id)
-        if state is None or not state.is_online or state.heard_at_ms is None:
-            return None
-        return state.heard_at_ms + max(self._silence_ms_max, self.traits(pile_id).silence_ms)
-
     def on_timer(self, pile_id: str, at_ms: int) -> Outcome:
-        """Three heartbeats were missed."""
-        due_ms = self.timer_at_ms(pile_id)
+        """A pile may have been silent for too long by now."""
+        state = self.states[pile_id]
+        due_ms = state.presence.timer_at_ms
         if due_ms is None or due_ms > at_ms:
             return Outcome()
-        return self._offline(self.states[pile_id], due_ms)
+        return self._offline(state, due_ms)
 
     def _offline(self, state: PileState, at_ms: int) -> Outcome:
         if not state.is_online:
             return Outcome()
-        state.is_online = False
+        state.presence.is_online = False
         return Outcome(lazy_rows=[_presence(state, at_ms)])
 
     # -- tariffs --------------------------------------------------------------------------------------
@@ -252,10 +272,7 @@ class Piles:
         connector.status = event.status.value
         connector.is_plugged = event.is_plugged
         connector.transaction_id = event.transaction_id
-        connector.sampled_at_ms = event.at_ms
-        connector.voltage_dv = event.voltage_dv
-        connector.current_da = event.current_da
-        connector.soc_percent = event.soc_percent
+        connector.lane.note(event.at_ms, event.voltage_dv, event.current_da, event.soc_percent)
         if has_changed:
             data = {
                 "connector": event.connector,
@@ -298,6 +315,7 @@ class Piles:
             return
         connector.is_faulted = is_faulted
         connector.fault_bits = bits
+        connector.lane.rest()
         outcome.lazy_rows.append(
             EventRaised(
                 event_id=f"connector-fault-{pile_id}-{connector.no}-{at_ms}",

@@ -14,6 +14,7 @@ from typing import Any
 from billing_core.timers import Timers
 from gateway.engine import Engine
 from gateway.framelog import LogDamage, LogLine
+from gateway.framelog.scan import ShortWay
 from gateway.outcome import BillIssued, Outcome
 from gateway.site import Site
 from gateway.store import Store
@@ -89,7 +90,8 @@ class Replay:
     ) -> None:
         self.store = MemoryStore(mirror)
         self.engine = Engine(site, timers, silence_ms_max=silence_ms_max, recall=self.store.recall, is_replay=True)
-        self.frames = 0
+        self.short = ShortWay(self.engine.alarms)
+        self._frames = 0
         self._site = site
         self._on_finding = on_finding
         self._links: dict[str, _ReplayLink] = {}
@@ -102,6 +104,8 @@ class Replay:
 
         Without ``until_ms`` it stands at the last line.
         """
+        if until_ms is not None:
+            self.short.horizon_ms = until_ms
         for line in lines:
             if isinstance(line, LogDamage):
                 self._find("log_damaged", line, line.reason)
@@ -111,6 +115,11 @@ class Replay:
             self.feed(line)
         if until_ms is not None:
             self._advance(until_ms)
+
+    @property
+    def frames(self) -> int:
+        """Usable frames so far."""
+        return self._frames + self.engine.piles.traffic.frames
 
     def feed(self, line: LogLine) -> None:
         """One line of a log. Time never steps back: an earlier stamp counts as the newest seen."""
@@ -130,11 +139,12 @@ class Replay:
                 self._down(link, line)
 
     def _advance(self, at_ms: int) -> None:
-        self._at_ms = max(self._at_ms, at_ms)
+        self._at_ms = self.short.newest_ms = max(self._at_ms, at_ms, self.short.newest_ms)
         self._keep(self.engine.on_timer(self._at_ms))
 
     def _close(self, line: LogLine) -> None:
         link = self._links.pop(line.link, None)
+        self.short.forget(line.link)
         for pile_id in sorted(link.pile_ids) if link else ():
             if self._owner.get(pile_id) == line.link:
                 del self._owner[pile_id]
@@ -143,24 +153,25 @@ class Replay:
     # -- pile to gateway ------------------------------------------------------------------------------
 
     def _up(self, link: _ReplayLink, line: LogLine) -> None:
-        for fact in link.link.receive(line.data, self._at_ms):
+        for index, fact in enumerate(link.link.receive(line.data, self._at_ms)):
             if isinstance(fact, events.FrameRefused):
                 self._find("frame_refused", line, f"{fact.code}: {fact.detail} at byte {fact.offset}")
                 continue
-            self.frames += 1
+            self._frames += 1
             if link.held or self._is_open_question(link, fact):
                 link.held.append(fact)
-            else:
-                self._take(link, line, fact)
+            elif self._take(link, line, fact) and (lane := self.engine.lane_of(fact)) is not None:
+                link.link.remember(index, fact, lane, is_answered=False)
+                self.short.watch(line.link, *link.link.framers)
 
     def _is_open_question(self, link: _ReplayLink, event: events.PileEvent) -> bool:
         """A login that only the log can decide: our own log, and a pile that may have been adopted then, or not."""
         is_login = isinstance(event, events.PileLoggedIn)
         return link.must_log_in and is_login and event.pile_id not in self._site.piles
 
-    def _take(self, link: _ReplayLink, line: LogLine, event: events.PileEvent) -> None:
+    def _take(self, link: _ReplayLink, line: LogLine, event: events.PileEvent) -> bool:
         if link.is_refused or not self._is_taken(link, line, event):
-            return
+            return False
         self._own(link, line, event.pile_id)
         if isinstance(event, events.PileLoggedIn):
             link.protocol = link.link.protocol
@@ -172,6 +183,7 @@ class Replay:
         self._keep(outcome)
         for answer in outcome.replies:
             link.answers[type(answer)].append(answer)
+        return True
 
     def _is_taken(self, link: _ReplayLink, line: LogLine, event: events.PileEvent) -> bool:
         """Whether the daemon that took the log took this event: from a pile that had logged in on this link."""
@@ -180,8 +192,11 @@ class Replay:
         return event.pile_id in link.pile_ids and self._owner.get(event.pile_id) == line.link
 
     def _own(self, link: _ReplayLink, line: LogLine, pile_id: str) -> None:
-        if self._owner.get(pile_id) == line.link:
+        former = self._owner.get(pile_id)
+        if former == line.link:
             return
+        if former in self._links:
+            self._links[former].link.forget()  # what it says of this pile must be looked at again
         self._owner[pile_id] = line.link
         if not link.pile_ids:
             link.link.options = self._site.options_of(pile_id)
@@ -194,15 +209,19 @@ class Replay:
     # -- gateway to pile ------------------------------------------------------------------------------
 
     def _down(self, link: _ReplayLink, line: LogLine) -> None:
-        for order in link.link.observe_sent(line.data, self._at_ms):
+        for index, order in enumerate(link.link.observe_sent(line.data, self._at_ms)):
             if isinstance(order, events.FrameRefused):
                 self._find("frame_refused", line, f"{order.code}: {order.detail} at byte {order.offset} (sent)")
                 continue
-            self.frames += 1
+            self._frames += 1
             if isinstance(order, commands.AnswerLogin):
                 self._decide(link, line, order)
             if isinstance(order, _ANSWERS):
                 self._compare(link, line, order)
+            if isinstance(order, commands.AnswerHeartbeat) and order.connector is not None:
+                # it cannot differ from ours: all of it says what it answers
+                link.link.remember_sent(index, self.engine.piles.state(order.pile_id).connector(order.connector).lane)
+                self.short.watch(line.link, *link.link.framers)
             if not isinstance(order, _ANSWERS) or isinstance(order, commands.SendTariff):
                 self._keep(self.engine.on_command(order, self._at_ms))
 
@@ -210,6 +229,8 @@ class Replay:
         """The log's gateway took a pile, or refused it and closed the link."""
         held, link.held = link.held, []
         link.is_refused = not answer.is_accepted
+        if link.is_refused:
+            link.link.forget()
         for event in held:
             self._take(link, line, event)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import os
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from billing_core.fixed import format_fen
 from billing_core.timers import Timers
 from gateway.bundle.frames import LogWitness
 from gateway.config import Config
 from gateway.framelog import LogDamage, LogLine, read_log
+from gateway.framelog.scan import ShortWay
 from gateway.outcome import BillIssued, SiteKnown
 from gateway.replay import Finding, Replay
 from gateway.show import print_table, say
@@ -24,7 +28,8 @@ from gateway.sitetext import site_text
 from gateway.store import Store, StoreConfig
 
 _FINDINGS_SHOWN_MAX = 200
-_PROGRESS_LINES = 2048
+_GC_THRESHOLD = 100_000
+_LONG_AGO_MS = -(2**62)
 SILENCE_MS = 30_000  # three heartbeats
 
 
@@ -47,7 +52,11 @@ def run_replay(
 
     mirror = Store(StoreConfig(path=str(db_path))) if db_path is not None else None
     replay = Replay(site, Timers(), silence_ms_max=SILENCE_MS, on_finding=told, mirror=mirror)
-    with _progress(paths) as lines:
+    gc.freeze()  # what was imported and loaded stays; and little of what follows is cyclic
+    gc.set_threshold(_GC_THRESHOLD)
+    short = replay.short if mirror is None else None  # a database keeps evidence of every frame
+    with _Progress(paths, replay) as told_bytes:
+        lines = merged(paths, short, told_bytes)
         replay.run(lines if mirror is None else _witnessed(lines, site, mirror), until_ms=until_ms)
     bills = replay.bills(all_revisions=all_revisions)
     _print_bills(bills, as_json=as_json)
@@ -74,59 +83,82 @@ def _witnessed(lines: Iterable[LogLine | LogDamage], site: Site, mirror: Store) 
         yield line
 
 
-def merged(paths: Sequence[Path]) -> Iterator[LogLine | LogDamage]:
-    """The lines of several logs in order of time; within one log the order of the file stays."""
-    if len(paths) == 1:
-        yield from read_log(paths[0])
+Told = Callable[[Path, int], None]
+
+
+def merged(
+    paths: Sequence[Path], short: ShortWay | None = None, on_progress: Told | None = None
+) -> Iterator[LogLine | LogDamage]:
+    """The lines of several logs in order of time; within one log the order of the file stays.
+
+    Args:
+        short: lets repeats of a log be spared, up to the next line of another one.
+        on_progress: told how many bytes of a log were read.
+    """
+    readers = [_stamped(path, short, on_progress) for path in paths]
+    if len(readers) == 1:
+        yield from (line for _, line in readers[0])
         return
-    for _, line in heapq.merge(*(_stamped(path) for path in paths), key=lambda pair: pair[0]):
+    last_ms = short.horizon_ms if short is not None else 0
+    if short is not None:
+        short.horizon_ms = _LONG_AGO_MS
+    heads = [(head[0], number, head[1]) for number, reader in enumerate(readers) if (head := next(reader, None))]
+    heapq.heapify(heads)
+    while heads:
+        _, number, line = heapq.heappop(heads)
         yield line
+        if short is not None:
+            other = heads[0] if heads else (last_ms, number)
+            short.horizon_ms = min(last_ms, other[0] if number <= other[1] else other[0] - 1)
+        head = next(readers[number], None)
+        if head is not None:
+            heapq.heappush(heads, (head[0], number, head[1]))
 
 
-def _stamped(path: Path) -> Iterator[tuple[int, LogLine | LogDamage]]:
+def _stamped(path: Path, short: ShortWay | None, on_progress: Told | None) -> Iterator[tuple[int, LogLine | LogDamage]]:
     """Lines with a key that never steps back, so that a merge keeps each file's own order."""
-    newest_ms = -(2**62)
-    for line in read_log(path):
+    newest_ms = _LONG_AGO_MS
+    for line in read_log(path, short=short, on_progress=on_progress and partial(on_progress, path)):
         if isinstance(line, LogLine):
             newest_ms = max(newest_ms, line.at_ms)
         yield newest_ms, line
 
 
-class _progress:
-    """Lines of all logs, with a bar on a terminal while they are read."""
+class _Progress:
+    """A bar on a terminal: bytes read, frames a second, time left."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+    def __init__(self, paths: Sequence[Path], replay: Replay) -> None:
+        self._sizes = {path: os.path.getsize(path) for path in paths}
+        self._done: dict[Path, int] = {}
+        self._replay = replay
+        self._began_s = time.monotonic()
         self._bar: Progress | None = None
 
-    def __enter__(self) -> Iterable[LogLine | LogDamage]:
-        lines = merged(self._paths)
+    def __enter__(self) -> Told | None:
         if not sys.stderr.isatty():
-            return lines
+            return None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
+            TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             transient=True,
         )
+        self._task = self._bar.add_task("replay", total=sum(self._sizes.values()), rate="")
         self._bar.start()
-        return self._watched(lines)
+        return self._tell
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
-    def _watched(self, lines: Iterator[LogLine | LogDamage]) -> Iterator[LogLine | LogDamage]:
+    def _tell(self, path: Path, position: int) -> None:
         assert self._bar is not None
-        sizes = {str(path): os.path.getsize(path) for path in self._paths}
-        task = self._bar.add_task("replay", total=sum(sizes.values()), rate="")
-        done: dict[str, int] = {}
-        for count, line in enumerate(lines):
-            if count % _PROGRESS_LINES == 0:
-                done[line.source] = min(line.position, sizes.get(line.source, line.position))
-                self._bar.update(task, completed=sum(done.values()), rate=f"{count:,} lines")
-            yield line
+        self._done[path] = min(position, self._sizes[path])  # a compressed log is longer than its file
+        elapsed_s = max(time.monotonic() - self._began_s, 0.001)
+        rate = f"{self._replay.frames:,} frames, {int(self._replay.frames / elapsed_s):,} a second"
+        self._bar.update(self._task, completed=sum(self._done.values()), rate=rate)
 
 
 def _print_bills(bills: Sequence[BillIssued], *, as_json: bool) -> None:

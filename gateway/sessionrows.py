@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from billing_core.session import ChargingSession
 from gateway.opensession import OpenSession
-from gateway.outcome import EventRaised, Notice, RecordStored, SampleTaken
-from protocol.events import RecordReceived, SampleReceived
+from gateway.outcome import EventRaised, Notice, RecordStored, SamplesTaken
+from protocol.events import RecordReceived
 
 
 def session_event(kind: str, session: OpenSession, at_ms: int) -> EventRaised:
@@ -34,19 +35,10 @@ def notice(kind: str, session: OpenSession, at_ms: int, **data: object) -> Notic
     return Notice(f"pilegate.session.{kind}", session.transaction_id, at_ms, {**place, **data})
 
 
-def sample_row(session: OpenSession, event: SampleReceived, *, is_charging: bool) -> SampleTaken:
-    """A live state as it is kept."""
-    return SampleTaken(
-        transaction_id=session.transaction_id,
-        at_ms=event.at_ms,
-        energy_e4kwh=event.energy_e4kwh,
-        amount_e4yuan=event.amount_e4yuan,
-        voltage_dv=event.voltage_dv,
-        current_da=event.current_da,
-        soc_percent=event.soc_percent,
-        is_charging=is_charging,
-        is_plugged=event.is_plugged,
-    )
+def samples_row(core: ChargingSession) -> SamplesTaken | None:
+    """The live states of a session that were not kept yet, ``None`` when there are none."""
+    states = core.take_unkept()
+    return SamplesTaken(core.transaction_id, states) if states else None
 
 
 def record_row(key: str, event: RecordReceived, digest: str, protocol: str) -> RecordStored:

@@ -20,9 +20,10 @@ from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
 from gateway.billing import Billing
 from gateway.chain import Place, RegisterChains
+from gateway.lanes import Lane
 from gateway.opensession import OpenSession
 from gateway.outcome import Outcome
-from gateway.sessionrows import notice, sample_row, session_event
+from gateway.sessionrows import notice, session_event
 from gateway.site import Site
 from protocol.commands import AuthoriseStart, StartCharging, UpdateBalance
 from protocol.detect import traits_of
@@ -39,6 +40,7 @@ from protocol.events import (
 Recall = Callable[[str], "tuple[Mapping[str, Any], Sequence[Row]] | None"]
 
 _CLOCK_FRESH_MS = 24 * 3_600_000
+_SMALL_BALANCE_FEN = 1_000  # every sample of such a charge is looked at
 _HOLDING = {State.OPENED, State.CHARGING}
 _STOP_GROWTH_E4KWH = 5_000
 
@@ -68,6 +70,7 @@ class Sessions:
         self._billed_kept_max = billed_kept_max
         self._active: dict[Place, str] = {}  # connector -> transaction that may be charging there
         self._plugged: dict[Place, str] = {}  # connector -> newest transaction that ended there, until the unplugging
+        self._idle: dict[Place, Lane] = {}  # connectors on which no session waits for anything
         self._touched: list[str] = []
 
     # -- looking --------------------------------------------------------------------------------------
@@ -81,9 +84,13 @@ class Sessions:
     def site(self, site: Site) -> None:
         self.billing.site = site
 
+    def held(self, transaction_id: str) -> OpenSession | None:
+        """The session of a transaction, from memory alone."""
+        return self._open.get(transaction_id) or self._billed.get(transaction_id)
+
     def find(self, transaction_id: str) -> OpenSession | None:
         """The session of a transaction, from memory or through ``recall``."""
-        found = self._open.get(transaction_id) or self._billed.get(transaction_id)
+        found = self.held(transaction_id)
         if found is None and (stored := self._recall(transaction_id)) is not None:
             found = OpenSession.thaw(*stored)
             self.keep(found)
@@ -104,7 +111,7 @@ class Sessions:
 
     def timer_at_ms(self, transaction_id: str) -> int | None:
         """The next deadline of one session, Unix ms."""
-        session = self._open.get(transaction_id) or self._billed.get(transaction_id)
+        session = self.held(transaction_id)
         return session.timer_at_ms if session else None
 
     def evidence(self, session: OpenSession, at_ms: int) -> Evidence:
@@ -186,6 +193,9 @@ class Sessions:
         self._touched.append(key)
         if session.core.sample_count and not session.records:
             self.chains.wait(session.place, key, session.begins_at_ms)
+        idle = self._idle.pop(session.place, None)
+        if idle is not None:
+            idle.rest()
         if state is State.BILLED:
             self._open.pop(key, None)
             self._billed[key] = session
@@ -260,9 +270,9 @@ class Sessions:
         session.next_start_at_ms = None
         self.keep(session)
         self.tell_start(session, event.at_ms, outcome)
-        outcome.lazy_rows += [sample_row(session, event, is_charging=True), session.saved()]
         outcome.notices.append(notice("progress", session, event.at_ms, soc_percent=event.soc_percent))
         self._watch(session, event, outcome)
+        outcome.lazy_rows.append(session.saved())
         return outcome
 
     def _session_of(self, event: SampleReceived, serial: str) -> OpenSession | None:
@@ -319,7 +329,7 @@ class Sessions:
         )
         if is_kept:
             self._touched.append(session.transaction_id)
-            outcome.lazy_rows += [sample_row(session, event, is_charging=False), session.saved()]
+            outcome.lazy_rows.append(session.saved())
         if event.is_plugged is False and session.core.state in (State.ENDED, State.BILLED):
             self._on_unplugged(session, event.at_ms, outcome)
         return outcome
@@ -449,6 +459,44 @@ class Sessions:
 
     # -- watching a running charge ----------------------------------------------------------------------
 
+    def follow(self, event: SampleReceived, lane: Lane) -> bool:
+        """Let ``lane`` take the like of ``event``, when nobody must see each one; returns whether it does.
+
+        It feeds the charge that the event is a sample of, or finds again that nothing charges and nobody waits.
+        """
+        place = (event.pile_id, event.connector)
+        session = self.active_on(*place)
+        if event.status is not ConnectorStatus.CHARGING:
+            if event.status is ConnectorStatus.OFFLINE or session is not None or self._stayed(place) is not None:
+                return False
+            lane.idle()
+            self._idle[place] = lane
+            return True
+        if session is None or session.transaction_id != event.transaction_id:
+            return False
+        if session.core.state is not State.CHARGING or session.place != place:
+            return False
+        if session.stop_accepted_at_ms is not None and not session.is_stop_ignored_told:
+            return False
+        lane.follow(session.core, event.is_plugged, self._unwatched_e4kwh(session, event.pile_id))
+        session.lane = lane
+        return True
+
+    def _unwatched_e4kwh(self, session: OpenSession, pile_id: str) -> int | None:
+        """Up to which energy the money cannot be spent, at the dearest price; ``None`` when nothing is to be spent."""
+        balance_fen = session.balance_fen
+        if not self.site.stops_prepaid or session.is_stop_due_told or not balance_fen or session.authorisation is None:
+            return None
+        tariff = self.site.book.in_force(
+            pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=session.authorisation.at_ms
+        )
+        if tariff is None:
+            return None
+        dearest_e5 = max(sum(pair) for pair in tariff.prices_e5.values())
+        if balance_fen <= _SMALL_BALANCE_FEN or not dearest_e5:
+            return -1 if dearest_e5 else None
+        return (balance_fen * 10_000_000 - 1) // (2 * dearest_e5)  # not half of it is spent: no need to reckon
+
     def _watch(self, session: OpenSession, event: SampleReceived, outcome: Outcome) -> None:
         """Stop before the money ends; notice a stop that the pile ignores."""
         if self._is_money_spent(session, event):
@@ -463,26 +511,18 @@ class Sessions:
             outcome.notices.append(notice("stop_ignored", session, event.at_ms, stop_accepted_at_ms=accepted_ms))
 
     def _is_money_spent(self, session: OpenSession, event: SampleReceived) -> bool:
-        balance_fen = session.balance_fen
-        if not self.site.stops_prepaid or session.is_stop_due_told or not balance_fen or session.authorisation is None:
+        unwatched_e4kwh = self._unwatched_e4kwh(session, event.pile_id)
+        if unwatched_e4kwh is None or event.energy_e4kwh <= unwatched_e4kwh:
             return False
-        book, pile_id = self.site.book, event.pile_id
-        tariff = book.in_force(
-            pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=session.authorisation.at_ms
-        )
-        if tariff is None:
-            return False
-        dearest_e5 = max(sum(pair) for pair in tariff.prices_e5.values())
-        if 2 * event.energy_e4kwh * dearest_e5 < balance_fen * 10_000_000 and balance_fen > 1_000:
-            return False  # not half of it is spent: no need to reckon
-        return must_stop(self.evidence(session, event.at_ms), balance_fen)
+        assert session.balance_fen is not None
+        return must_stop(self.evidence(session, event.at_ms), session.balance_fen)
 
     # -- deadlines ------------------------------------------------------------------------------------
 
     def on_timer(self, transaction_id: str, at_ms: int) -> Outcome:
         """Fire what is due of one session, each at its own due time."""
         outcome = Outcome()
-        session = self._open.get(transaction_id) or self._billed.get(transaction_id)
+        session = self.held(transaction_id)
         if session is None:
             return outcome
         fired = session.core.on_timer(at_ms)

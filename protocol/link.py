@@ -113,18 +113,19 @@ class Link:
         self._heard = self._up.feed(data, at_ms) if self._is_settled else self._settle(data)
         return [self._fact(cut, at_ms) for cut in self._heard]
 
-    def remember(self, index: int, fact: PileEvent, taker: Taker) -> None:
+    def remember(self, index: int, fact: PileEvent, taker: Taker, *, is_answered: bool = True) -> None:
         """Let frames that only repeat ``fact`` go to ``taker`` from now on, instead of becoming facts.
 
         Args:
             index: where ``fact`` stood in what the last ``receive`` returned.
+            is_answered: repeats of a heartbeat are answered; ``repeats`` gathers the answers.
         """
         frame = self._heard[index].data
         shape = self._talk.shape_of(frame)
         if shape is None:
             return
         answer = None
-        if isinstance(fact, HeartbeatReceived):
+        if is_answered and isinstance(fact, HeartbeatReceived):
             answer = self.send(AnswerHeartbeat(fact.pile_id, fact.reply_ref, fact.connector))
         _remember(self._up, Repeat(shape, frame, taker, self._talk.scale, answer))
 
@@ -132,6 +133,17 @@ class Link:
     def repeats(self) -> Repeats | None:
         """What repeats on this link, once something does."""
         return self._up.repeats
+
+    @property
+    def framers(self) -> tuple[Framer, Framer | None]:
+        """Of what the pile sends, and of what a gateway sent."""
+        return self._up, self._down
+
+    def forget(self) -> None:
+        """Let every frame become a fact again."""
+        for framer in (self._up, self._down):
+            if framer is not None:
+                framer.repeats = None
 
     def _settle(self, data: bytes) -> list[Cut]:
         """Feed all dialects until a good frame shows which one is spoken; only the likeliest one is heard."""

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from bench.limit import Decoder
 from bench.measure import Measure, in_turns
-from bench.piles import START_MS, sample_stream, serial_of
+from bench.piles import START_MS, pile_no, sample_stream, serial_of
 from bench.size import Size
 from billing_core.session import ChargingSession
 from billing_core.timers import Timers
+from gateway.lanes import Lane, Presence, Traffic
 from protocol.dialects.ykc_frames import SAMPLE
 from protocol.link import Link
 
-_READ_BYTES = 68 * 15  # what a read of a busy link holds
+_FRAME_BYTES = 68
+_READ_BYTES = _FRAME_BYTES * 15  # what a read of a busy link holds
 
 
 def _reads(stream: bytes) -> list[bytes]:
@@ -21,20 +23,19 @@ def _reads(stream: bytes) -> list[bytes]:
 
 
 def _fed(reads: list[bytes], count: int) -> None:
-    """Frames cut, checked, decoded, and their samples fed to a session."""
+    """Frames cut, checked, decoded, and their samples fed to a session, as the daemon and ``replay`` do it."""
     link = Link()
     session = ChargingSession(serial_of(0, 0), "", 1, START_MS, Timers())
+    presence = Presence(pile_no(0), 30_000)
+    presence.is_online = True
+    lane = Lane(presence, Traffic())
+    (first,) = link.receive(reads[0][:_FRAME_BYTES], START_MS)
+    session.take_sample(START_MS, first.energy_e4kwh, first.amount_e4yuan, 3800, 190, 50, first.is_plugged)
+    link.remember(0, first, lane)
+    lane.follow(session, first.is_plugged)
     for read in reads:
-        for fact in link.receive(read, START_MS):
-            session.take_sample(
-                fact.at_ms,
-                fact.energy_e4kwh,
-                fact.amount_e4yuan,
-                fact.voltage_dv,
-                fact.current_da,
-                fact.soc_percent,
-            )
-    assert session.sample_count == count, session.sample_count
+        assert link.receive(read, START_MS) == []
+    assert session.sample_count == count + 1, session.sample_count
 
 
 def _told(reads: list[bytes], count: int) -> None:

@@ -17,7 +17,7 @@ from bench.goals.live import Side
 from bench.measure import Measure
 from bench.piles import START_MS, pile_no
 from bench.size import Size
-from gateway.outcome import SampleTaken, SessionSaved
+from gateway.outcome import SamplesTaken, SessionSaved
 from gateway.store import Reader, Store, StoreConfig
 from gateway.store.schema import prepare
 
@@ -85,8 +85,8 @@ def _running(directory: Path, sessions: int) -> None:
         frozen = {**template.frozen, "records": [], "revision": 0, "has_record_bill": False}
         frozen["core"] = {**core, "transaction_id": key, "pile_id": pile}
         saved = SessionSaved(key, key, pile, 1, "charging", None, START_MS, None, 20, frozen)
-        samples = [SampleTaken(key, START_MS + 15_000 * step, step, step, 3800, 190, 50) for step in range(1, 21)]
-        store.writer.submit([saved, *samples])
+        states = tuple((START_MS + 15_000 * step, step, step, 3800, 190, 50, True, True) for step in range(1, 21))
+        store.writer.submit([saved, SamplesTaken(key, states)])
     store.close()
 
 

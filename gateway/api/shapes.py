@@ -163,9 +163,9 @@ def connector(state: ConnectorState, zone: Zone, protocol: str) -> dict[str, Any
         "faults": dialect.code_texts(state.fault_bits),
         "transaction_id": state.transaction_id,
         "sampled_at": at(state.sampled_at_ms, zone),
-        "voltage_v": format_scaled(state.voltage_dv, 1),
-        "current_a": format_scaled(state.current_da, 1),
-        "soc_percent": state.soc_percent,
+        "voltage_v": format_scaled(state.lane.voltage_dv, 1),
+        "current_a": format_scaled(state.lane.current_da, 1),
+        "soc_percent": state.lane.soc_percent,
         "parking_lock": state.lock,
     }
 

@@ -19,10 +19,10 @@ _PCAP_MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the
 }
 _PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
 MAGICS = (*_PCAP_MAGICS, _PCAPNG_MAGIC)
-_FILE_HEADER_BYTES = 24
+FILE_HEADER_BYTES = 24
 _RECORD_HEADER_BYTES = 16
 _LINK_TYPE_BITS = 0x03FFFFFF  # above them stands the length of the frame check sequence
-_PACKET_BYTES_MAX = 16 << 20  # more is a damaged length, whatever the snap length says
+PACKET_BYTES_MAX = 16 << 20  # more is a damaged length, whatever the snap length says
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _OPTION_RESOLUTION, _OPTION_OFFSET = 9, 14
@@ -63,12 +63,12 @@ def packets(source: str, chunks: Iterable[bytes]) -> Iterator[Packet | LogDamage
     """
     stream = iter(chunks)
     head = b""
-    while len(head) < _FILE_HEADER_BYTES and (chunk := next(stream, b"")):
+    while len(head) < FILE_HEADER_BYTES and (chunk := next(stream, b"")):
         head += chunk
     if head.startswith(_PCAPNG_MAGIC):
         yield from _pcapng(source, head, stream)
-    elif len(head) < _FILE_HEADER_BYTES:
-        yield LogDamage(source, 0, f"the file header is cut off: {len(head)} of {_FILE_HEADER_BYTES} bytes")
+    elif len(head) < FILE_HEADER_BYTES:
+        yield LogDamage(source, 0, f"the file header is cut off: {len(head)} of {FILE_HEADER_BYTES} bytes")
     elif head[:4] in _PCAP_MAGICS:
         yield from _pcap(source, head, stream)
     else:
@@ -80,12 +80,12 @@ def _pcap(source: str, head: bytes, stream: Iterator[bytes]) -> Iterator[Packet 
     link_type = struct.unpack_from(order + "I", head, 20)[0] & _LINK_TYPE_BITS
     unpack = struct.Struct(order + "IIII").unpack_from
     make = tuple.__new__
-    buffer, base, at = head, 0, _FILE_HEADER_BYTES
+    buffer, base, at = head, 0, FILE_HEADER_BYTES
     while True:
         end = len(buffer)
         while at + _RECORD_HEADER_BYTES <= end:
             seconds, fraction, held, size = unpack(buffer, at)
-            if held > _PACKET_BYTES_MAX:
+            if held > PACKET_BYTES_MAX:
                 yield LogDamage(source, base + at, f"a packet of {held} bytes cannot be")
                 return
             behind = at + _RECORD_HEADER_BYTES + held
@@ -114,7 +114,7 @@ def _pcapng(source: str, head: bytes, stream: Iterator[bytes]) -> Iterator[Packe
                 order = "<" if buffer[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
                 interfaces = []
             kind, length = struct.unpack_from(order + "II", buffer, at)
-            if length < 12 or length % 4 or length > _PACKET_BYTES_MAX:
+            if length < 12 or length % 4 or length > PACKET_BYTES_MAX:
                 yield LogDamage(source, base + at, f"a block of {length} bytes cannot be")
                 return
             if at + length > len(buffer):

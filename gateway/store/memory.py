@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gateway.outcome import BillIssued, Row, SampleTaken, SessionSaved
+from gateway.outcome import BillIssued, LiveState, Row, SamplesTaken, SessionSaved
 from gateway.store import Store
-from gateway.store.reader import LiveState
 
 
 class MemoryStore:
@@ -34,19 +33,8 @@ class MemoryStore:
             match row:
                 case SessionSaved():
                     self._sessions[row.transaction_id] = row
-                case SampleTaken():
-                    self._states[row.transaction_id].append(
-                        (
-                            row.at_ms,
-                            row.energy_e4kwh,
-                            row.amount_e4yuan,
-                            row.voltage_dv,
-                            row.current_da,
-                            row.soc_percent,
-                            row.is_charging,
-                            row.is_plugged,
-                        )
-                    )
+                case SamplesTaken():
+                    self._states[row.transaction_id] += row.states
                 case BillIssued():
                     self._bills[row.transaction_id].append(row)
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.outcome import ChainKept
+from gateway.outcome import ChainKept, LiveState
 
 Rows = list[dict[str, Any]]
-LiveState = tuple[int, int, int, int, int, int, bool, "bool | None"]
 
 
 class Reader:

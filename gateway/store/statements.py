@@ -31,6 +31,7 @@ _KNOW_TARIFF = """INSERT INTO pile (pile_id, tariff_model_no) VALUES (?,?)
  ON CONFLICT (pile_id) DO UPDATE SET tariff_model_no=excluded.tariff_model_no"""
 _KEEP_CHAIN = """INSERT OR REPLACE INTO register_chain (pile_id, connector, transaction_id, order_ms,
  meter_start_e4kwh, meter_stop_e4kwh, started_ms, stopped_ms, account, was_unplugged) VALUES (?,?,?,?,?,?,?,?,?,?)"""
+_GROW_SESSION = "UPDATE session SET energy_e4kwh = max(energy_e4kwh, ?) WHERE transaction_id = ?"
 _PUT_SAMPLE = """INSERT INTO sample (transaction_id, at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da,
  soc_percent, is_charging, is_plugged) VALUES (?,?,?,?,?,?,?,?,?)"""
 _PUT_BILL = """INSERT INTO bill (transaction_id, revision, status, order_no, pile_id, connector, created_at_ms,
@@ -77,7 +78,7 @@ class RowWriter:
         self._envelope = envelope
         self._digests: dict[str, bytes] = {}
         self._writers: dict[type, Callable[[Any], None]] = {
-            o.SampleTaken: self._sample,
+            o.SamplesTaken: self._samples,
             o.SessionSaved: self._session,
             o.RecordStored: self._record,
             o.BillIssued: self._bill,
@@ -103,9 +104,10 @@ class RowWriter:
         """Write one row within the open transaction."""
         self._writers[type(row)](row)
 
-    def _sample(self, r: o.SampleTaken) -> None:
-        values = (r.transaction_id, r.at_ms, r.energy_e4kwh, r.amount_e4yuan, r.voltage_dv, r.current_da)
-        self._connection.execute(_PUT_SAMPLE, (*values, r.soc_percent, r.is_charging, r.is_plugged))
+    def _samples(self, r: o.SamplesTaken) -> None:
+        self._connection.executemany(_PUT_SAMPLE, [(r.transaction_id, *state) for state in r.states])
+        energy_e4kwh = max((state[1] for state in r.states if state[6]), default=0)
+        self._connection.execute(_GROW_SESSION, (energy_e4kwh, r.transaction_id))
 
     def _session(self, r: o.SessionSaved) -> None:
         self._connection.execute(

@@ -60,7 +60,7 @@ class Day:
             on_finding=lambda finding: findings.update([finding.code]),
         )
         captures = sorted((self.config.parent / "capture").iterdir())
-        replay.run(merged(captures), until_ms=self.last_bill_ms())
+        replay.run(merged(captures, replay.short), until_ms=self.last_bill_ms())
         return {(bill.transaction_id, bill.revision): bill.body for bill in replay.bills(all_revisions=True)}, findings
 
     def last_bill_ms(self):

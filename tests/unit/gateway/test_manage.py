@@ -8,7 +8,7 @@ from gateway.outcome import (
     FrameKept,
     OrderSaved,
     RecordStored,
-    SampleTaken,
+    SamplesTaken,
     SessionSaved,
     UnknownPileSeen,
 )
@@ -43,7 +43,7 @@ def session(transaction_id, at_ms, state="billed"):
 
 
 def sample(transaction_id, at_ms):
-    return SampleTaken(transaction_id, at_ms, 1, 1, 1, 1, 1)
+    return SamplesTaken(transaction_id, ((at_ms, 1, 1, 1, 1, 1, True, None),))
 
 
 def event(number, at_ms):

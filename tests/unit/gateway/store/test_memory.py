@@ -1,4 +1,4 @@
-from gateway.outcome import BillIssued, SampleTaken, SessionSaved
+from gateway.outcome import BillIssued, SamplesTaken, SessionSaved
 from gateway.store import Store, StoreConfig
 from gateway.store.memory import MemoryStore
 
@@ -9,8 +9,8 @@ def bill(transaction_id, revision):
 
 ROWS = [
     SessionSaved("t1", "o", "p1", 1, "charging", None, 1, None, 0, {"seen": (1, 2)}),
-    SampleTaken("t1", 5, 50, 0, 0, 0, 0),
-    SampleTaken("t1", 6, 60, 0, 0, 0, 0),
+    SamplesTaken("t1", ((5, 50, 0, 0, 0, 0, True, None),)),
+    SamplesTaken("t1", ((6, 60, 0, 0, 0, 0, True, None),)),
     bill("t2", 1),
     bill("t2", 2),
     bill("t1", 1),

@@ -13,7 +13,7 @@ from gateway.outcome import (
     PileSeen,
     PileTariffKnown,
     RecordStored,
-    SampleTaken,
+    SamplesTaken,
     SessionSaved,
     TariffPriced,
     UnknownPileSeen,
@@ -55,8 +55,12 @@ def event(event_id, partition, at_ms=100):
     return EventRaised(event_id, "pilegate.bill.created", "s", partition, at_ms, {})
 
 
+def samples(transaction_id, *moments):
+    return SamplesTaken(transaction_id, tuple((at_ms, energy, 0, 0, 0, 0, True, None) for at_ms, energy in moments))
+
+
 def test_a_session_is_replaced_and_recalled_with_its_samples(store):
-    put(store, session("t1", 5), SampleTaken("t1", 6, 10, 0, 0, 0, 0), SampleTaken("t1", 7, 20, 0, 0, 0, 0))
+    put(store, session("t1", 5), samples("t1", (6, 10), (7, 20)))
     put(store, dataclasses.replace(session("t1", 5), energy_e4kwh=20, frozen={"k": "newer"}))
     assert store.reader.recall("t1") == (
         {"k": "newer"},
@@ -85,7 +89,7 @@ def test_sessions_come_newest_first_and_page(store):
 
 
 def test_samples_page_by_row(store):
-    put(store, *[SampleTaken("t1", n, n, 0, 0, 0, 0) for n in range(5)])
+    put(store, samples("t1", *((n, n) for n in range(5))))
     first = store.reader.samples("t1", limit=3)
     rest = store.reader.samples("t1", after_row=first[-1]["row"])
     assert [row["at_ms"] for row in first + rest] == [0, 1, 2, 3, 4]
@@ -208,7 +212,7 @@ def test_the_newest_moment_is_found_wherever_it_stands(store):
     rows = [
         bill("t1", 10),
         session("t1", 20),
-        SampleTaken("t1", 30, 0, 0, 0, 0, 0),
+        samples("t1", (30, 0)),
         dataclasses.replace(RECORD, rx_ms=40),
     ]
     for row, newest_ms in zip(rows, (10, 20, 30, 40), strict=True):

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import StoreError
-from gateway.outcome import BillIssued, ChainKept, SampleTaken
+from gateway.outcome import BillIssued, ChainKept, SamplesTaken
 from gateway.store import Reader, StoreConfig, Writer
 
 WAIT_S = 30
@@ -24,7 +24,7 @@ def stops(reader):
 
 
 def sample(at_ms):
-    return SampleTaken("t1", at_ms, 1, 1, 1, 1, 1)
+    return SamplesTaken("t1", ((at_ms, 1, 1, 1, 1, 1, True, None),))
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_row_that_cannot_be_written_costs_nobody_else(make, reader, poison):
     writer = make(gate)
     first = writer.submit([meter(1)])
     assert gate.reached.acquire(timeout=WAIT_S)
-    writer.submit_telemetry([sample(1), dataclasses.replace(sample(2), energy_e4kwh=poison), sample(3)])
+    writer.submit_telemetry([sample(1), SamplesTaken("t1", ((2, poison, 1, 1, 1, 1, True, None),)), sample(3)])
     good, bad, later = (writer.submit([meter(n, v)]) for n, v in ((2, 20), (3, poison), (4, 40)))
     for _ in range(10):
         gate.go.release()

@@ -1,0 +1,22 @@
+from libc.stdint cimport int64_t
+
+from gateway.lanes cimport Presence
+
+
+cdef struct Entry:
+    int64_t due_ms
+    int64_t tie
+    void* what  # a Presence or a key, owned
+
+
+cdef class Alarms:
+    cdef Entry* _heap
+    cdef Py_ssize_t _count, _room
+    cdef int64_t _tie
+    cdef dict _armed
+    cdef readonly int64_t fired_ms
+
+    cdef int _push(self, int64_t due_ms, object what) except -1
+    cdef object _pop(self)
+    # Moves what is not due after all to its new time; returns the earliest real deadline, -1 when there is none.
+    cdef int64_t settled(self, int64_t at_ms) except? -2

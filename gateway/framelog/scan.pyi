@@ -1,0 +1,16 @@
+from collections.abc import Iterable, Iterator
+
+from gateway.alarms import Alarms
+from gateway.framelog.lines import LogDamage, LogLine
+from protocol.framer import Framer
+
+class ShortWay:
+    newest_ms: int
+    horizon_ms: int
+    def __init__(self, alarms: Alarms) -> None: ...
+    def watch(self, link: str, up: Framer | None, down: Framer | None) -> None: ...
+    def forget(self, link: str) -> None: ...
+
+class CaptureReader(Iterator[LogLine | LogDamage]):
+    def __init__(self, source: str, chunks: Iterable[bytes], short: ShortWay | None = None) -> None: ...
+    def __next__(self) -> LogLine | LogDamage: ...
