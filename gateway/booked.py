@@ -18,9 +18,12 @@ from protocol.events import RecordReceived, RecordTier
 def tiers_of(event: RecordReceived, tariff: Tariff | None, traits: Traits) -> tuple[RecordTier, ...]:
     """The record's energies by rate, in the order of rates.
 
+    Energies that came by rate, but without a price, get the price alone.
     What the cutting of each slot hides is booked with the last one that was touched, as long as cutting alone can
     explain it. None without a tariff, or when energy was booked where the tariff has nothing.
     """
+    if tariff is not None and not event.slots_e4kwh:
+        return tuple(_tier(tariff, rate, tier.energy_e4kwh, traits) for rate, tier in enumerate(event.tiers))
     rates = _rates(tariff, are_periods=event.are_slots_periods)
     if tariff is None or rates is None:
         return ()

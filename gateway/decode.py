@@ -137,7 +137,7 @@ class _Stream:
     def framer(self, side: str) -> Framer:
         """The framer of one direction."""
         if side not in self._framers:
-            self._framers[side] = Framer(self.dialect.known[side], _BUFFER_BYTES)
+            self._framers[side] = self.dialect.framer(side, _BUFFER_BYTES)
         return self._framers[side]
 
     def read(self, frame: bytes, side: str | None) -> WireFrame:
@@ -157,7 +157,7 @@ def _decode_frames(frames: Sequence[bytes], options: frozenset[str]) -> Iterator
         stream = _Stream(data, options)
         wire = stream.read(data, None)
         if wire.code == "length" and wire.crc == BAD:
-            tried = [Framer(stream.dialect.known[side], _BUFFER_BYTES).feed(data) for side in (UP, DOWN)]
+            tried = [stream.dialect.framer(side, _BUFFER_BYTES).feed(data) for side in (UP, DOWN)]
             cuts = next((cuts for cuts in tried if any(not cut.reason for cut in cuts)), None)
             if cuts is not None:
                 yield from _cut(stream, cuts, None)

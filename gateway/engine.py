@@ -204,8 +204,8 @@ class Engine:
         return outcome
 
     def _booked(self, event: events.RecordReceived) -> events.RecordReceived:
-        """A record with its energy by rate, where the pile booked it by time."""
-        if not event.slots_e4kwh:
+        """A record with its energy by rate, where the pile booked it by time, and with prices, where it told none."""
+        if not event.slots_e4kwh and all(tier.price_e5 is not None for tier in event.tiers):
             return event
         session = self.sessions.find(record_key(event))
         at_ms = event.at_ms

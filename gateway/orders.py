@@ -112,6 +112,7 @@ class Orders:
             if self._switchboard.engine.sessions.active_on(pile_id, connector) is not None:
                 raise OrderError("connector_busy", f"connector {connector} of pile {pile_id} holds a session")
             self._require_none_pending((pile_id, StartCharging.__name__, connector))
+            self._require_record(pile_id, connector)
         under_way = []
         for connector in connectors:
             digits = self._switchboard.engine.piles.traits(pile_id).pile_digits
@@ -169,6 +170,16 @@ class Orders:
         count = self._switchboard.engine.piles.state(pile_id).connector_count
         if count and connector > count:
             raise OrderError("connector_unknown", f"pile {pile_id} has {count} connectors, none is {connector}")
+
+    def _require_record(self, pile_id: str, connector: int) -> None:
+        """Where a start makes the pile forget its last record, that one must have come, or be given up."""
+        engine = self._switchboard.engine
+        if not engine.piles.traits(pile_id).start_drops_record:
+            return
+        for session in engine.sessions.running():
+            if session.core.pile_id == pile_id and session.core.connector == connector and session.core.ended_at_ms:
+                text = f"the record of {session.transaction_id} has not come; a start would make pile {pile_id} drop it"
+                raise OrderError("record_pending", text)
 
     def _require_none_pending(self, key: tuple[str, str, int | None]) -> None:
         if key in self._pending:

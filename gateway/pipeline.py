@@ -16,6 +16,7 @@ from gateway.tomlfile import bounded
 from gateway.witness import Witness
 from protocol import events
 from protocol.commands import PileCommand
+from protocol.detect import traits_of
 from protocol.errors import LocalProtocolError
 from protocol.link import Link
 
@@ -122,6 +123,11 @@ class Pipeline:
         self._window_frames = 0
         self._witness = witness.link(address, self.opened_at_ms, protocol)
         capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
+
+    @property
+    def pace_ms(self) -> int:
+        """What must lie between two writes, each in a segment of its own; 0 for nothing."""
+        return traits_of(self._link.protocol).pace_ms
 
     def received(self, data: bytes, at_ms: int) -> None:
         """Bytes came in; everything they lead to happens before this returns, but what waits for a commit.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from protocol.dialect import Dialect, Traits
 from protocol.dialects.aaf5_talk import AAF5
+from protocol.dialects.ap_talk import AP
 from protocol.dialects.ykc_talk import YKC
 
-DIALECTS: tuple[Dialect, ...] = (YKC, AAF5)
+DIALECTS: tuple[Dialect, ...] = (YKC, AAF5)  # told by their bytes
+BY_NAME_ONLY: tuple[Dialect, ...] = (AP,)  # without a checksum: spoken where a port names it, nowhere else
 DEFAULT = YKC
-NAMES = tuple(dialect.name for dialect in DIALECTS)
-_NAMED = {dialect.name: dialect for dialect in DIALECTS}
+_NAMED = {dialect.name: dialect for dialect in (*DIALECTS, *BY_NAME_ONLY)}
+NAMES = tuple(_NAMED)
 
 
 def dialect_named(protocol: str | None) -> Dialect | None:

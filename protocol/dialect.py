@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from protocol.commands import PileCommand
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
-from protocol.framer import Cut, Known
+from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
 from protocol.wire import WireFrame
 
@@ -86,6 +86,8 @@ class Traits:
         names_card_starts: the answer to a card carries a transaction id; otherwise the session goes by its card.
         asks_tariff: piles fetch their tariff; otherwise it is pushed.
         can_ask_record: whether a stored record can be asked for again.
+        pace_ms: between two frames to the pile, each in a segment of its own; 0 for none.
+        start_drops_record: a start makes the pile forget the record of the connector's last session.
         start_deadline_ms: from the order to the first charging sample; ``None``: as configured.
     """
 
@@ -101,6 +103,8 @@ class Traits:
     asks_tariff: bool = True
     can_ask_record: bool = False
     start_deadline_ms: int | None = None
+    pace_ms: int = 0
+    start_drops_record: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +114,7 @@ class Dialect:
     Attributes:
         name: what ``protocol`` of a link or a log begins with.
         start: what its frames begin with.
-        known: per direction, what its framers know.
+        framer: (direction, most bytes kept) → the framer of one direction of one link.
         speak: (deviations, cipher) → the conversation of a new link.
         is_sign: whether a good frame shows that a link speaks this dialect.
         read: (frame, direction or ``None``, protocol or ``None``, deviations) → the frame on the wire.
@@ -123,7 +127,7 @@ class Dialect:
 
     name: str
     start: bytes
-    known: Mapping[str, Known]
+    framer: Callable[[str, int], Framer]
     speak: Callable[[frozenset[str], Cipher | None], Conversation]
     is_sign: Callable[[bytes], bool]
     read: Callable[[bytes, str | None, str | None, frozenset[str]], WireFrame]

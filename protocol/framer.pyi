@@ -19,6 +19,9 @@ class Cut:
     is_high_first: bool
     expected: str
 
+def cut_of(data: bytes, offset: int, reason: str) -> Cut:
+    """A cut that another framer than ``Framer`` made: of protocols that are not cut by length and checksum."""
+
 class Framer:
     repeats: Repeats | None
     def __init__(self, known: Known, max_buffer_bytes: int = 4096) -> None: ...

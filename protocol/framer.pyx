@@ -107,6 +107,11 @@ cdef Cut _cut(bytes data, Py_ssize_t offset, str reason, bint is_high_first, str
     return cut
 
 
+def cut_of(bytes data not None, Py_ssize_t offset, str reason not None):
+    """A cut that another framer than ``Framer`` made: of protocols that are not cut by length and checksum."""
+    return _cut(data, offset, reason, False, "")
+
+
 # A difference of two pointers into one buffer cannot overflow.
 @cython.overflowcheck(False)
 cdef inline Py_ssize_t _next_start(const uint8_t* data, Py_ssize_t size, Py_ssize_t at, uint8_t start) noexcept nogil:

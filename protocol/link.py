@@ -46,7 +46,7 @@ class Link:
         self._configured = protocol if told is not None else None
         self._is_settled = told is not None
         self._is_met = self._is_settled
-        self._framers = {each: Framer(each.known[UP], max_buffer_bytes) for each in ([told] if told else DIALECTS)}
+        self._framers = {each: each.framer(UP, max_buffer_bytes) for each in ([told] if told else DIALECTS)}
         self._speak(told or DEFAULT)
 
     def _speak(self, dialect: Dialect) -> None:
@@ -189,7 +189,7 @@ class Link:
         """Take bytes that a gateway sent on this link when the log was taken."""
         self._meet(data)
         if self._down is None:
-            self._down = Framer(self.dialect.known[DOWN], self._max_buffer_bytes)
+            self._down = self.dialect.framer(DOWN, self._max_buffer_bytes)
         orders: list[PileCommand | FrameRefused] = []
         self._overheard = self._down.feed(data, at_ms)
         for cut in self._overheard:

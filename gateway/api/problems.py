@@ -27,6 +27,7 @@ _STATUS = {
     "connector_unknown": 404,
     "pile_offline": 409,
     "connector_busy": 409,
+    "record_pending": 409,
     "order_pending": 409,
     "bill_unknown": 404,
     "kind_unknown": 422,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -134,6 +134,7 @@ class TcpLink(asyncio.Protocol):
         self.pipeline: Pipeline | None = None
         self._listener = listener
         self._transport: asyncio.Transport | None = None
+        self._paced: deque[bytes] = deque()  # the first was written, and its pause is not over
         self._host = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -206,6 +207,25 @@ class TcpLink(asyncio.Protocol):
             self.pipeline.closed(self._listener.clock.now_ms())
 
     def _write(self, data: bytes) -> None:
+        pace_ms = self.pipeline.pace_ms if self.pipeline is not None else 0
+        if not pace_ms:
+            self._write_now(data)
+            return
+        self._paced.append(data)
+        if len(self._paced) == 1:
+            self._write_next(pace_ms)
+
+    def _write_next(self, pace_ms: int) -> None:
+        """The first that waits, and the others one by one behind it."""
+        self._write_now(self._paced[0])
+        asyncio.get_running_loop().call_later(pace_ms / 1000, self._paced_out, pace_ms)
+
+    def _paced_out(self, pace_ms: int) -> None:
+        self._paced.popleft()
+        if self._paced:
+            self._write_next(pace_ms)
+
+    def _write_now(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 

@@ -26,7 +26,7 @@ from protocol.dialects.aaf5_wire import (
     render_fields,
     text_of,
 )
-from protocol.framer import Cut
+from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
 from protocol.wire import WireFrame
 
@@ -273,7 +273,7 @@ def _learn(wire: WireFrame) -> str | None:
 AAF5 = Dialect(
     name=NAME,
     start=START,
-    known=KNOWN,
+    framer=lambda direction, most: Framer(KNOWN[direction], most),
     speak=Aaf5Talk,
     is_sign=_is_sign,
     read=_read,

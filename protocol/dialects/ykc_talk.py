@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from protocol import commands as c
-from protocol.dialect import DOWN, UP, Cipher, Dialect, Traits
+from protocol.dialect import UP, Cipher, Dialect, Traits
 from protocol.dialects import ykc, ykc_orders
 from protocol.dialects.ykc_codes import fault_texts
 from protocol.dialects.ykc_frames import FRAMES, KNOWN
@@ -13,7 +13,7 @@ from protocol.dialects.ykc_repeats import shape_of
 from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, enclose, read_frame, render_fields
 from protocol.errors import ProtocolError
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
-from protocol.framer import Cut
+from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
 from protocol.wire import WireFrame
 
@@ -139,7 +139,7 @@ _TRAITS = Traits()
 YKC = Dialect(
     name=NAME,
     start=b"\x68",
-    known={UP: KNOWN, DOWN: KNOWN},
+    framer=lambda direction, most: Framer(KNOWN, most),
     speak=YkcTalk,
     is_sign=_is_sign,
     read=_read,

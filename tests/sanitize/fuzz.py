@@ -15,7 +15,6 @@ from protocol.detect import DIALECTS
 from protocol.dialect import UP
 from protocol.errors import FieldError, LocalProtocolError
 from protocol.events import FrameRefused
-from protocol.framer import Framer
 from protocol.link import Link
 from protocol.repeats import BEAT, REPORT, SAMPLE, SENT, Noted
 from tests.support.bodies import every_layout
@@ -57,7 +56,7 @@ def pieces(rng: random.Random, data: bytes):
 
 def fuzz_framers(rng: random.Random) -> None:
     for dialect in DIALECTS:
-        framer = Framer(dialect.known[UP], rng.choice((259, 1024, 4096)))
+        framer = dialect.framer(UP, rng.choice((259, 1024, 4096)))
         for piece in pieces(rng, stream(rng)):
             for cut in framer.feed(piece):
                 assert cut.data
