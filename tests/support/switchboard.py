@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from gateway.metrics import Metrics
 from gateway.orders import Orders
+from protocol.dialect import Traits
 
 T0_MS = 1_772_509_200_000
 PILE = "55031412782305"
@@ -28,19 +29,20 @@ class StubSwitchboard:
         self.tariff = None
         self.now_ms = T0_MS
         self.clock = SimpleNamespace(now_ms=lambda: self.now_ms)
-        traits = SimpleNamespace(pile_digits=14, asks_tariff=True, names_card_starts=True)
+        self.traits = Traits()
+        self.running = []
         self.engine = SimpleNamespace(
             piles=SimpleNamespace(
                 is_listed=lambda pile: pile in self.listed,
                 state=lambda pile: self.state,
-                traits=lambda pile: traits,
+                traits=lambda pile: self.traits,
                 is_stale=lambda pile, at_ms: self.stale,
                 tariff_for=lambda pile, at_ms: self.tariff,
             ),
             sessions=SimpleNamespace(
                 active_on=lambda pile, no: self.held.get((pile, no)),
                 find=lambda transaction_id: None,
-                running=list,
+                running=lambda: self.running,
                 site=SimpleNamespace(zone=SimpleNamespace(civil_ms=lambda at_ms: at_ms + 28_800_000)),
             ),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from gateway.orders import OrderError
 from gateway.outcome import OrderSaved
 from protocol import commands as c
 from protocol import events as e
+from protocol.dialect import Traits
 from protocol.errors import LocalProtocolError
 from tests.support.switchboard import PILE, T0_MS, StubSwitchboard, orders_on
 
@@ -138,6 +140,21 @@ def test_a_start_is_written_down_before_it_is_sent():
         assert [command.connector for command in board.sent] == [1, 2]
         assert {command.parallel_no for command in board.sent} == {"260303114000"}
         assert first.transaction_id != second.transaction_id
+
+    run(story)
+
+
+def test_a_start_waits_for_the_record_that_it_would_make_the_pile_drop():
+    async def story(board, orders):
+        core = SimpleNamespace(pile_id=PILE, connector=1, ended_at_ms=T0_MS)
+        board.running = [SimpleNamespace(core=core, transaction_id="T1")]
+        board.traits = Traits(start_drops_record=True)
+        with pytest.raises(OrderError, match="T1 has not come") as caught:
+            await orders.start(PILE, [1], actor="me", balance_fen=100)
+        assert caught.value.code == "record_pending"
+        await orders.start(PILE, [2], actor="me", balance_fen=100)
+        board.traits = Traits()
+        await orders.start(PILE, [1], actor="me", balance_fen=100)
 
     run(story)
 

@@ -80,4 +80,4 @@ def test_wireshark_may_have_saved_it_as_pcapng(tmp_path):
 
 def test_a_protocol_without_number_is_refused():
     with pytest.raises(KeyError):
-        pack(AT_MS, 1, "up", b"", "iec104")
+        pack(AT_MS, 1, "up", b"", "ocpp")

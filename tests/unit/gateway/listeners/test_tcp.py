@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 import socket
 import ssl
 
@@ -9,7 +10,7 @@ import uvloop
 from structlog.testing import capture_logs
 
 from gateway.errors import ListenerError
-from gateway.listeners.tcp import TcpListenConfig, TcpListener
+from gateway.listeners.tcp import TcpLink, TcpListenConfig, TcpListener
 from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig
 
@@ -27,6 +28,7 @@ class StubPipeline:
     def __init__(self, no, address, write, hang_up, only_pile, protocol):
         assert (only_pile, protocol) == (None, None)
         self.no, self.address, self.write, self.hang_up = no, address, write, hang_up
+        self.pace_ms = 0
         self.heard = b""
         self.checked_at_ms = []
         self.reasons = []
@@ -319,3 +321,32 @@ def test_a_certificate_that_cannot_be_used_is_told(files, tmp_path, spoil, conte
 def test_a_certificate_needs_its_key():
     with pytest.raises(ValueError, match="belong together"):
         TcpListenConfig(tls_cert_file="c.pem")
+
+
+@pytest.mark.parametrize("pace_ms", [0, 40])
+def test_a_paced_link_writes_one_piece_at_a_time(pace_ms):
+    """Each in a segment of its own where the dialect wants a pause between them."""
+    written = []
+
+    class Transport:
+        def is_closing(self):
+            return False
+
+        def write(self, data):
+            written.append((asyncio.get_running_loop().time(), data))
+
+    async def story():
+        link = TcpLink(None)
+        link._transport = Transport()
+        link.pipeline = StubPipeline(1, "a", link._write, None, None, None)
+        link.pipeline.pace_ms = pace_ms
+        for data in (b"one", b"two", b"three"):
+            link._write(data)
+        async with asyncio.timeout(5):
+            while len(written) < 3:
+                await asyncio.sleep(0.005)
+
+    asyncio.run(story())
+    assert [data for _, data in written] == [b"one", b"two", b"three"]
+    pauses = [later[0] - sooner[0] for sooner, later in itertools.pairwise(written)]
+    assert all(pause >= pace_ms / 1000 * 0.9 for pause in pauses)
