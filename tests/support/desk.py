@@ -146,9 +146,10 @@ class Desk:
         headers = {"Last-Event-ID": last_id} if last_id else {}
         async with self.client.stream("GET", "/events", headers=headers) as reply:
             assert reply.status_code == 200
-            stream = Events(reply.aiter_lines())
-            assert await stream.comment() == "connected"
-            yield stream
+            async with contextlib.aclosing(reply.aiter_lines()) as lines:
+                stream = Events(lines)
+                assert await stream.comment() == "connected"
+                yield stream
 
     async def until(self, path: str, test, within_s: float = 10, **params: object) -> dict:
         """Ask until the answer passes a test."""

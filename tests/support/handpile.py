@@ -1,6 +1,7 @@
 """A pile played by hand over real TCP: frames made with ``struct``, answers read byte by byte."""
 
 import asyncio
+import contextlib
 import struct
 from typing import NamedTuple
 
@@ -109,4 +110,6 @@ class HandPile:
             self._writer.close()
             await asyncio.wait({self._reading}, timeout=5)
             self._reading.cancel()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
             self._writer = None
