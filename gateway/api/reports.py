@@ -72,7 +72,6 @@ async def evidence(ctx: Context, transaction_id: str) -> Response:
             zone=ctx.site.zone,
             now_ms=ctx.clock.now_ms(),
             site_text="",
-            computation="",
             cases=[cases.find_case(reader, number) for number in numbers],
         ).data
 

@@ -7,11 +7,12 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from billing_core.civil import Zone, iso_local
+from billing_core.steps import steps
 from gateway import __version__
 from gateway.bundle import archive
 from gateway.bundle.frames import Scope, broken_at, frames_of, scope_of
@@ -66,7 +67,7 @@ def make_bundle(
     zone: Zone,
     now_ms: int,
     site_text: str,
-    computation: str,
+    computation: str | None = None,
     cases: object = (),
     logged: Iterable[FrameKept] = (),
 ) -> Made:
@@ -75,7 +76,7 @@ def make_bundle(
     Args:
         now_ms: when it is made, Unix ms.
         site_text: the site file of today, for databases that never wrote one down.
-        computation: the bill with every step, for people.
+        computation: the bill with every step, for people; told here when not given.
         cases: JSON-able, about this bill.
         logged: frames cut from logs, used when the database kept none.
 
@@ -97,7 +98,7 @@ def make_bundle(
         READ_ME: _READ_ME.encode(),
         BILL: _json(json.loads(revisions[-1]["body"])),
         REVISIONS: b"".join(_line(_revision(row, zone)) for row in revisions),
-        COMPUTATION: computation.encode(),
+        COMPUTATION: (_told(revisions) if computation is None else computation).encode(),
         STEPS: _json(json.loads(revisions[-1]["computation"])),
         DECISIONS: b"".join(_line(dataclasses.asdict(each)) for each in decisions_behind(reader, transaction_id)),
         FRAMES: log_text.encode(),
@@ -136,6 +137,20 @@ def decoded_text(log_text: str) -> str:
         path.write_text(log_text, encoding="utf-8")
         decode_sources([str(path)], as_json=True, options=frozenset(), out=out, err=io.StringIO())
     return out.getvalue()
+
+
+def _told(revisions: Sequence[Mapping[str, Any]]) -> str:
+    """The newest bill in its sentences and steps, in both languages, and every revision."""
+    newest = revisions[-1]
+    document = json.loads(newest["body"])
+    found = steps(document, json.loads(newest["computation"]))
+    lines = []
+    for number, language in enumerate(("en", "zh")):
+        lines += [" ".join(document["explanation"][language]), ""]
+        lines += [f"{count:>3}. {step[number]}" for count, step in enumerate(found, start=1)]
+        lines.append("")
+    lines += [f"revision {row['revision']}: {row['status']}, {row['reason']}, by {row['actor']}" for row in revisions]
+    return "\n".join(lines) + "\n"
 
 
 def _sites(reader: Reader, frames: list[FrameKept], scope: Scope, site_text: str) -> list[tuple[int, str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,8 +14,7 @@ from gateway.bundle.frames import kept_of
 from gateway.bundle.making import make_bundle
 from gateway.bundle.verifying import Verdict, verify_bundle
 from gateway.clock import Clock
-from gateway.commands.bills import bill as bill_command
-from gateway.commands.common import db_option, place, reading
+from gateway.commands.common import db_option, reading
 from gateway.config import read_config
 from gateway.outcome import FrameKept
 from gateway.replaying import merged
@@ -51,7 +48,6 @@ def evidence(
             zone=site.zone,
             now_ms=Clock().now_ms(),
             site_text=site_text(site, config),
-            computation=_explained(place(config_path, db_path)[0], transaction),
             cases=[cases.find_case(reader, no) for no in cases.cases_of(reader, [transaction])[transaction]],
             logged=_logged(logs or _captures(Path(config.capture.directory)), site, config.presence.silence_ms_max),
         )
@@ -60,14 +56,6 @@ def evidence(
     if made.broken_at is not None:
         say(f"the kept frames are not what they were: frame {made.broken_at} was altered, or one before it taken out")
     sys.exit(_tell(verify_bundle(made.data)) or int(made.broken_at is not None))
-
-
-def _explained(db: Path, transaction: str) -> str:
-    """What ``pilegate bill --explain`` prints."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        bill_command.main([transaction, "--explain", "--db", str(db)], standalone_mode=False)
-    return out.getvalue()
 
 
 def _captures(directory: Path) -> tuple[Path, ...]:

@@ -1,15 +1,22 @@
 """``kill -9`` of the real daemon in the middle of a charge: the evidence is there, and leads to the same bill."""
 
 import asyncio
+import os
+import random
 import time
+
+import pytest
 
 from gateway.bundle.making import make_bundle
 from gateway.bundle.verifying import verify_bundle
+from gateway.simulator.fleet import Fleet
+from gateway.simulator.scripts import card_uid, cast_fleet, vin
 from gateway.site import zone_of
 from gateway.store import Reader
 from tests.support import wire
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, FastClock
 from tests.support.desk import desk_of
+from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
 from tests.support.site import write_config
 
@@ -75,3 +82,40 @@ def test_a_killed_daemon_leaves_evidence_up_to_the_last_second(tmp_path):
     assert verdict.differences == ()
     assert verdict.revisions == 1
     assert made.broken_at is None
+
+
+FLEET, SPEED, RECORD_LOST_S = 30, 60, 34
+
+
+async def faulty_day(daemon, clock, seed):
+    await asyncio.to_thread(daemon.start)
+    cast = cast_fleet(FLEET, seed=seed, faults="mixed", sessions_per_connector=2, charge_ms=(120_000, 400_000))
+    fleet = Fleet(cast, host="127.0.0.1", port=daemon.port, seed=seed, now_ms=clock.now_ms, speed=SPEED)
+    await fleet.run()
+    await asyncio.sleep(RECORD_LOST_S)  # more than half an hour of theirs: what did not come is billed without
+
+
+@pytest.mark.soak
+def test_every_bill_of_a_faulty_fleet_is_recomputed_from_its_bundle(tmp_path):
+    seed = int(os.environ.get("PILEGATE_SEED", random.SystemRandom().randrange(1_000_000)))
+    print(f"seed {seed}: set PILEGATE_SEED to repeat it")
+    numbers = range(1, FLEET + 1)
+    clock = FastClock(START_MS, SPEED)
+    daemon = Daemon(write_config(tmp_path, FLEET), clock)
+    list_accounts(tmp_path, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
+    try:
+        asyncio.run(faulty_day(daemon, clock, seed))
+        assert daemon.stop() == 0
+    finally:
+        daemon.close()
+    reader = Reader(tmp_path / "pilegate.db")
+    keys = [row["transaction_id"] for row in reader.all("SELECT transaction_id FROM bill_newest")]
+    differing = {}
+    for key in keys:
+        made = make_bundle(reader, key, zone=zone_of("Asia/Shanghai"), now_ms=0, site_text="", computation="")
+        verdict = verify_bundle(made.data)
+        if not verdict.is_equal or made.broken_at is not None:
+            differing[key] = verdict.differences[:3]
+    reader.close()
+    assert len(keys) > FLEET
+    assert differing == {}

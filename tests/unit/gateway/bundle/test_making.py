@@ -53,6 +53,14 @@ def test_a_bundle_holds_everything_a_bill_rests_on(make):
     assert (context["frames_from"], context["broken_at_frame"]) == ("database", None)
 
 
+def test_the_computation_is_told_in_both_languages_with_every_revision(make):
+    text = opened(make(computation=None).data)[0]["computation.txt"].decode()
+    assert "You charged 40.0000 kWh" in text
+    assert "充电40.0000度" in text
+    assert text.count("  1. ") == 2
+    assert text.endswith("revision 1: normal, record, by engine\n")
+
+
 def test_the_same_bundle_twice_is_the_same_bytes(make):
     assert make().data == make().data
 
