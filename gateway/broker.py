@@ -535,11 +535,23 @@ def _secret(name: str, environment: Mapping[str, str]) -> str:
     return environment[name] if name else ""
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself when the other side cannot be trusted; paho forgets it then."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _tls(config: BrokerConfig) -> ssl.SSLContext | None:
     if not config.is_tls:
         return None
     try:
         context = ssl.create_default_context(cafile=config.ca_file or None)
+        context.sslsocket_class = _TlsSocket
         if config.cert_file:
             context.load_cert_chain(config.cert_file, config.key_file or None)
     except (OSError, ssl.SSLError) as error:
