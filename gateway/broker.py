@@ -539,6 +539,7 @@ class _TlsSocket(ssl.SSLSocket):
     """Closes itself when the other side cannot be trusted; paho forgets it then."""
 
     def do_handshake(self, block: bool = False) -> None:
+        """Shake hands, or leave nothing behind."""
         try:
             super().do_handshake(block)
         except OSError:
