@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from billing_core import evidence as engine
 from billing_core.bill import Bill
@@ -194,7 +194,7 @@ def evidence_of(story: Story) -> engine.Evidence:
             (),
             rules.max_hours,
         ),
-        unplugged_at_ms=unplugged(case),
+        unplugged_at_ms=unplugged(Case(replace(story, samples=source.samples, proofs=source.proofs), None)),
         claimed_leave_ms=story.claimed_leave_ms,
         former=None if story.posted is None else engine.Former(story.posted.total_fen, story.posted.is_substitute),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from tests.oracle.case import TOL_CLOCK_MS, Case, power_w
@@ -17,7 +18,6 @@ RESERVED = {*range(0x46, 0x4A), 0x58, *range(0x65, 0x6A), 0x78, *range(0x8A, 0x9
 KNOWN = set(range(0x40, 0x91)) - RESERVED
 BALANCE_EXHAUSTED = 0x6E
 FULL = 0x41
-POWER_OFF = 0x83
 
 
 def holding(pairs) -> set[str]:
@@ -125,16 +125,12 @@ def has_foreign_samples(case: Case) -> bool:
 def is_power_cut(case: Case) -> bool:
     """Link lost while charging, a login behind it, and no record within ten minutes of the login."""
     logins = [proof.rx_ms for proof in case.story.proofs if proof.kind == "login"]
-    stop_codes = {record.stop_code for record in case.story.records}
     for lost_ms in case.story.link_lost_ms:
         back_ms = min((at_ms for at_ms in logins if at_ms > lost_ms), default=None)
         if not case.n or back_ms is None or not case.samples[0].rx_ms <= lost_ms <= case.t_idle:
             continue
         due_ms = back_ms + 10 * MINUTE_MS
-        is_silent = case.story.judged_at_ms >= due_ms and not any(
-            record.rx_ms <= due_ms for record in case.story.records
-        )
-        if is_silent and POWER_OFF not in stop_codes:
+        if case.story.judged_at_ms >= due_ms and not case.story.records:
             return True
     return False
 
@@ -178,14 +174,14 @@ def is_merged(case: Case) -> bool:
 
 
 def soc_falls(case: Case) -> bool:
-    pairs = zip(case.samples, case.samples[1:], case.energies, case.energies[1:], strict=False)
-    return any(b.soc_percent < a.soc_percent - 5 and f > e for a, b, e, f in pairs)
+    pairs = pairwise(case.samples)
+    return any(b.soc_percent < a.soc_percent - 5 and b.energy_e4kwh > a.energy_e4kwh for a, b in pairs)
 
 
 def soc_rises_alone(case: Case) -> bool:
     first = 0
     for i in range(case.n):
-        if case.energies[i] != case.energies[first]:
+        if case.samples[i].energy_e4kwh != case.samples[first].energy_e4kwh:
             first = i
         if case.samples[i].soc_percent > case.samples[first].soc_percent + 10:
             return True
@@ -278,7 +274,7 @@ def is_loss_wrong(plain: Fraction, lossy: Fraction, ratio: Fraction) -> bool:
 
 def integral_kwh(case: Case) -> Fraction:
     """Trapezoids of voltage times current."""
-    pairs = zip(case.samples, case.samples[1:], strict=False)
+    pairs = pairwise(case.samples)
     joules = sum(((power_w(a) + power_w(b)) / 2 * (b.rx_ms - a.rx_ms) for a, b in pairs), Fraction(0))
     return joules / 1000 / HOUR_MS
 
