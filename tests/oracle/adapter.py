@@ -12,6 +12,7 @@ from billing_core.occupancy import OccupancyTerms
 from billing_core.tariff import RATE_NAMES, Campaign, Rate, Tariff, TariffBook
 from billing_core.tolerances import Tolerances
 from gateway.site import zone_of
+from protocol.dialects.ykc_codes import stop_kind
 from tests.oracle import catalogue, predicates
 from tests.oracle.case import Case
 from tests.oracle.rating import RATES
@@ -71,6 +72,7 @@ def record_of(record: Record) -> engine.Record:
         stop_text_en="",
         stop_text_zh="",
         content_hash=hashlib.sha256(repr(record.payload).encode()).hexdigest(),
+        stop_kind=stop_kind(record.stop_code),
     )
 
 

@@ -17,6 +17,8 @@ SCALE = Fraction(1)
 
 @dataclass(frozen=True)
 class Tier:
+    """``lossy_kwh`` is the plain energy where the pile leaves all of them at zero."""
+
     price_e5: int
     kwh: Fraction
     lossy_kwh: Fraction
@@ -33,6 +35,7 @@ class Numbers:
     start: Fraction
     stop: Fraction
     tiers: dict[str, Tier]
+    has_losses: bool  # the pile fills the loss-adjusted energies
 
     @property
     def has_registers(self) -> bool:
@@ -48,11 +51,12 @@ def numbers(record: Record, factor: Fraction = SCALE) -> Numbers:
     def scaled(value: Fraction) -> Fraction:
         return half_up(value * factor, 4)
 
+    is_filled = any(tier.loss_energy_e4kwh for tier in record.tiers.values())
     tiers = {
         rate: Tier(
             tier.price_e5,
             scaled(kwh(tier.energy_e4kwh)),
-            scaled(kwh(tier.loss_energy_e4kwh)),
+            scaled(kwh(tier.loss_energy_e4kwh if is_filled else tier.energy_e4kwh)),
             scaled(yuan(tier.amount_e4yuan)),
         )
         for rate, tier in record.tiers.items()
@@ -64,6 +68,7 @@ def numbers(record: Record, factor: Fraction = SCALE) -> Numbers:
         scaled(kwh(record.meter_start_e4kwh)),
         scaled(kwh(record.meter_stop_e4kwh)),
         tiers,
+        is_filled,
     )
 
 

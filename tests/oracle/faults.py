@@ -242,7 +242,7 @@ def wrong_connector(draw, story):
 @fault
 def neighbours(draw, story):
     at_ms = story.samples[0].rx_ms if story.samples else story.judged_at_ms
-    if story.chain.previous_stop_e4kwh is None or not story.records:
+    if story.chain.previous_stop_e4kwh is None or not story.records or story.other is not None:
         return story
     stop = story.chain.previous_stop_e4kwh + draw(st.sampled_from((0, 0, 300, 40_000)))
     gap = draw(st.sampled_from((30_000, 200_000, -90_000)))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from tests.oracle.case import TOL_CLOCK_MS, Case, power_w
+from tests.oracle.case import TOL_CLOCK_MS, Case, Numbers, power_w
 from tests.oracle.sources import is_energy_lost, is_idle_charge, is_rolled_back
 from tests.oracle.story import DAY_MS, HOUR_MS, MINUTE_MS, Story, kwh
 
@@ -257,13 +257,17 @@ def energy_codes(case: Case, loss_ratio: Fraction) -> set[str]:
             ("bms_energy_mismatch", bms is not None and abs(rec.kwh - bms) > at_least("0.15", 3, rec.kwh)),
             ("vi_integral_mismatch", differs_from_power(case)),
             ("unit_scale_error", case.factor is not None),
-            ("loss_ratio_mismatch", any(is_loss_wrong(t.kwh, t.lossy_kwh, loss_ratio) for t in tiers)),
+            ("loss_ratio_mismatch", rec.has_losses and is_any_loss_wrong(rec, loss_ratio)),
         ]
     )
 
 
 def at_least(floor: str, percent: int, of: Fraction) -> Fraction:
     return max(Fraction(floor), of * percent / 100)
+
+
+def is_any_loss_wrong(rec: Numbers, ratio: Fraction) -> bool:
+    return any(is_loss_wrong(tier.kwh, tier.lossy_kwh, ratio) for tier in rec.tiers.values())
 
 
 def is_loss_wrong(plain: Fraction, lossy: Fraction, ratio: Fraction) -> bool:

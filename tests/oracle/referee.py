@@ -155,7 +155,7 @@ def is_record_split_usable(case: Case, accepted: Fraction, codes: set[str], segm
 
 
 def record_parts(case: Case, price: Price, accepted: Fraction, segments, times: Times) -> list:
-    """(terms, kWh, reported lossy kWh) by the record's rates, summing to the accepted energy."""
+    """(terms, kWh) by the record's rates, summing to the accepted energy."""
     energies = {rate: tier.kwh for rate, tier in case.rec.tiers.items() if tier.kwh > 0}
     if not energies:
         return []
@@ -164,11 +164,10 @@ def record_parts(case: Case, price: Price, accepted: Fraction, segments, times: 
     parts = []
     for rate, energy in energies.items():
         known = next((segment.terms for segment in segments or () if segment.terms.rate == rate), None)
-        lossy = case.rec.tiers[rate].lossy_kwh
         if known is None and segments is None:
-            parts += [(terms, share, None) for terms, share in spread(price, rate, energy, times)]
+            parts += spread(price, rate, energy, times)
         else:
-            parts.append((known or price.terms_of(rate, case.begun_ms), energy, lossy))
+            parts.append((known or price.terms_of(rate, case.begun_ms), energy))
     return parts
 
 
@@ -195,19 +194,21 @@ def evenly(case: Case, price: Price, accepted: Fraction, times: Times) -> list:
     """Without samples and without a usable record: evenly over the bill's time, as a proposal."""
     start_ms = times.start_ms
     if times.end_ms is None or times.end_ms <= start_ms:
-        return [(price.terms(start_ms), accepted, None)]
+        return [(price.terms(start_ms), accepted)]
     segments = split(price, [(start_ms, ZERO), (times.end_ms, accepted)], times.end_ms, accepted)
-    return [(segment.terms, segment.kwh, None) for segment in segments]
+    return [(segment.terms, segment.kwh) for segment in segments]
 
 
 def to_charge(case: Case, parts: list) -> Charge:
     """Lines with losses: the record's lossy energy only where one line carries the whole rate."""
     ratios = {tariff.model_no: tariff.loss_ratio for tariff in case.story.tariffs}
-    plain = charge([(terms, energy, energy) for terms, energy, _ in parts])
+    plain = charge([(terms, energy, energy) for terms, energy in parts])
     rates = [line.terms.rate for line in plain.lines]
     reported = {}
     if case.rec is not None:
         reported = {rate: case.rec.tiers[rate].lossy_kwh for rate in case.rec.tiers if rates.count(rate) == 1}
+    if case.rec is not None and not case.rec.has_losses:
+        reported = {}
     return charge(
         [
             (line.terms, line.kwh, with_losses(line.kwh, ratios[line.terms.version], reported.get(line.terms.rate)))
@@ -274,11 +275,11 @@ def billed_parts(case: Case, price: Price, energy: Energy, codes: set[str], segm
             anchors = anchors_of(case, accepted)
             reached = min(accepted, half_up(interpolate(anchors, limit_ms), 4))
             stopped = split(price, anchors, limit_ms, reached)
-            return [(segment.terms, segment.kwh, None) for segment in stopped], "samples"
+            return [(segment.terms, segment.kwh) for segment in stopped], "samples"
     if is_record_split_usable(case, accepted, codes, segments):
         return record_parts(case, price, accepted, segments, times), "record"
     if segments is not None:
-        return [(segment.terms, segment.kwh, None) for segment in segments], "samples"
+        return [(segment.terms, segment.kwh) for segment in segments], "samples"
     return evenly(case, price, accepted, times), "samples"
 
 

@@ -24,7 +24,7 @@ class Times:
 def bill_times(case: Case, codes: set[str], energy: Energy) -> Times:
     times = with_samples(case, codes) if case.n else without_samples(case, codes)
     is_zero = energy.kwh == 0 and energy.source.percent == 99
-    if is_zero or energy.source.name == "register_chain":
+    if is_zero or (case.n and energy.source.name == "register_chain"):
         return Times(times.start_ms, times.end_ms, times.basis, max(97, times.percent))
     return times
 
@@ -77,7 +77,7 @@ def on_gateway_date(case: Case, pile: PileTime, gateway_ms: int) -> int:
 def without_samples(case: Case, codes: set[str]) -> Times:
     auth = case.story.authorisation
     if "authorised_never_started" in codes:
-        return Times(auth.at_ms, auth.at_ms, "authorised", 97)
+        return Times(auth.at_ms, auth.at_ms, "authorised", 50)  # 97 when the bill is zero, above
     if case.record is None or not case.has_both_times:
         begun = case.begun_ms
         return Times(begun, None if case.record is not None else begun, "gateway", 50)
