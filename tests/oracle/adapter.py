@@ -16,9 +16,9 @@ from protocol.dialects.ykc_codes import stop_kind
 from tests.oracle import catalogue, predicates
 from tests.oracle.case import Case
 from tests.oracle.rating import RATES
-from tests.oracle.referee import Verdict
+from tests.oracle.referee import ELSEWHERE, Verdict, judge
 from tests.oracle.sources import choose
-from tests.oracle.story import DAY_MS, Record, Story
+from tests.oracle.story import DAY_MS, HOUR_MS, Record, Story
 
 BINDINGS = {"at_start": "session_start", "by_time": "instant"}
 UNSEEN = {"record_duplicate_identical", "discount_misapplied"}  # the engine is not told of what shows these
@@ -197,9 +197,19 @@ def evidence_of(story: Story) -> engine.Evidence:
             rules.max_hours,
         ),
         unplugged_at_ms=unplugged(Case(replace(story, samples=source.samples, proofs=source.proofs), None)),
+        is_occupancy_over=is_stay_over(Case(replace(story, samples=source.samples, proofs=source.proofs), None)),
         claimed_leave_ms=story.claimed_leave_ms,
         former=None if story.posted is None else engine.Former(story.posted.total_fen, story.posted.is_substitute),
     )
+
+
+def is_stay_over(case: Case) -> bool:
+    """Too late to see the cable pulled: the next car is here, or the guard hours are over."""
+    rules, now_ms = case.story.station.occupancy, case.story.judged_at_ms
+    if rules is None or case.t_end is None:
+        return False
+    next_ms = case.story.chain.next_start_at_ms
+    return now_ms - case.t_end >= rules.max_hours * HOUR_MS or (next_ms is not None and next_ms <= now_ms)
 
 
 def unplugged(case: Case) -> int | None:
@@ -224,7 +234,10 @@ class Outcome:
     amount_fen: int
     energy_fee_fen: int
     lines: tuple[tuple, ...]
+    started_ms: int | None
+    ended_ms: int | None
     borne_fen: int
+    occupancy_fen: int
     percent: int
 
 
@@ -245,8 +258,11 @@ def outcome_of_bill(bill: Bill) -> Outcome:
         bill.amount_fen,
         bill.total.energy_fee_fen,
         tuple(sorted(lines)),
-        0 if bill.status == "review" else borne,
-        0 if bill.status == "review" else bill.confidence_percent,
+        bill.started_at_ms,
+        bill.ended_at_ms,
+        borne,
+        sum(each.amount_fen for each in bill.adjustments if each.kind == "occupancy"),
+        bill.confidence_percent,
     )
 
 
@@ -269,6 +285,25 @@ def outcome_of_verdict(verdict: Verdict) -> Outcome:
         int(verdict.amount * 100),
         int(verdict.charge.energy_fee * 100),
         tuple(sorted(lines)),
-        0 if verdict.status == "review" else int(verdict.borne_by_operator * 100),
-        0 if verdict.status == "review" else verdict.percent,
+        verdict.times.start_ms,
+        verdict.times.end_ms,
+        int(verdict.borne_by_operator * 100),
+        int(verdict.payable.occupancy * 100),
+        verdict.percent,
     )
+
+
+def both(story: Story) -> tuple[Outcome, Outcome]:
+    """(the oracle's, the engine's), each without what is only a person's proposal."""
+    verdict = judge(story)
+    pair = outcome_of_verdict(verdict), outcome_of_bill(bill_of(story))
+    if {outcome.status for outcome in pair} != {"review"}:
+        return pair
+    if ELSEWHERE in verdict.doubts:  # which samples the proposal rests on is the session's choice
+        return tuple(replace(NOTHING, codes=outcome.codes & {"record_wrong_connector"}) for outcome in pair)
+    money = {"amount_fen": 0, "energy_fee_fen": 0, "lines": (), "started_ms": None, "ended_ms": None}
+    less = {} if story.samples else money
+    return tuple(replace(outcome, borne_fen=0, percent=0, **less) for outcome in pair)
+
+
+NOTHING = Outcome("review", frozenset(), None, 0, 0, 0, (), None, None, 0, 0, 0)

@@ -288,12 +288,15 @@ class Case:
 
     @cached_property
     def begun_ms(self) -> int:
-        """The best known start: the gateway's, else the authorisation's, else the record's arrival."""
+        """The best known start: the gateway's, else the authorisation's, else the record's own or its arrival."""
         if self.t_start is not None:
             return self.t_start
         if self.story.authorisation is not None:
             return self.story.authorisation.at_ms
-        return self.record.rx_ms if self.record is not None else self.story.judged_at_ms
+        if self.record is None:
+            return self.story.judged_at_ms
+        is_usable = self.has_both_times and self.ts < self.te <= self.record.rx_ms + TOL_CLOCK_MS
+        return self.ts if is_usable else self.record.rx_ms
 
     # --- pile times ---
 
@@ -318,6 +321,14 @@ class Case:
         return None if self.te is None or self.t_end is None else self.te - self.t_end
 
     @cached_property
+    def end_drift(self) -> int | None:
+        """The record's end against the gateway's; an end that was not seen lies anywhere up to the proof of rest."""
+        if self.end_offset is None or self.is_end_observed or self.end_offset < -TOL_CLOCK_MS:
+            return self.end_offset
+        beyond = self.te - self.t_idle
+        return beyond if beyond > TOL_CLOCK_MS else 0
+
+    @cached_property
     def agrees(self) -> bool:
         offsets = (self.start_offset, self.end_offset)
         return all(offset is not None and abs(offset) <= TOL_CLOCK_MS for offset in offsets)
@@ -325,10 +336,8 @@ class Case:
     @cached_property
     def is_synced(self) -> bool:
         """The newest sync answer of the day before the order says that the clock is right."""
-        if self.story.authorisation is None:
-            order_ms = self.begun_ms
-        else:
-            order_ms = self.story.authorisation.at_ms
+        auth = self.story.authorisation
+        order_ms = self.begun_ms if auth is None else auth.at_ms
         recent = [sync for sync in self.story.syncs if order_ms - DAY_MS <= sync[0] <= order_ms]
         return bool(recent) and abs(max(recent)[1]) <= TOL_CLOCK_MS
 

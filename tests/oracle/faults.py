@@ -141,7 +141,7 @@ def record_never_comes(draw, story):
     chain = story.chain
     if chain.next_start_at_ms is not None:
         chain = replace(chain, next_start_at_ms=last + waited)
-    return replace(story, records=(), judged_at_ms=last + waited + 60_000, chain=chain)
+    return replace(story, records=(), posted=None, judged_at_ms=last + waited + 60_000, chain=chain)
 
 
 @fault
@@ -210,7 +210,7 @@ def orphan(draw, story):
 @fault
 def samples_missing(draw, story):
     """Nobody saw the charge, or there was none."""
-    story = replace(story, samples=(), bms_end=None, proofs=())
+    story = replace(story, samples=(), bms_end=None, proofs=(), posted=None)
     if not story.records or draw(st.booleans()):
         return story
     tiers = {rate: Tier(tier.price_e5, 0, 0, 0) for rate, tier in story.records[-1].tiers.items()}

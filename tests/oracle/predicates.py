@@ -56,14 +56,14 @@ def time_codes(case: Case) -> set[str]:
         ]
     )
     if case.n and case.has_both_times:
-        far = [abs(offset) > TOL_CLOCK_MS for offset in (case.start_offset, case.end_offset)]
+        far = [abs(offset) > TOL_CLOCK_MS for offset in (case.start_offset, case.end_drift)]
         is_plausible = not (implausible(case, ts) or implausible(case, te) or te < ts)
-        is_steady = abs(case.start_offset - case.end_offset) <= 60_000
+        is_steady = abs(case.start_offset - case.end_drift) <= 60_000
         codes |= holding(
             [
                 ("time_clock_skew", all(far) and is_plausible and is_steady),
                 ("time_step_mid_session", far[0] != far[1]),
-                ("duration_mismatch", abs(case.d_rec - case.d_gw) > case.tol_duration_ms),
+                ("duration_mismatch", is_duration_off(case)),
             ]
         )
     written_ms = case.story.serial_time_ms
@@ -72,10 +72,16 @@ def time_codes(case: Case) -> set[str]:
     return codes
 
 
+def is_duration_off(case: Case) -> bool:
+    """Shorter than what the gateway saw, or longer than what it left room for."""
+    most = case.d_gw if case.is_end_observed else case.t_idle - case.t_start
+    return not case.d_gw - case.tol_duration_ms <= case.d_rec <= most + case.tol_duration_ms
+
+
 # --- 4.2 presence and identity ---
 
 
-def record_codes(case: Case, is_rebound: bool) -> set[str]:
+def record_codes(case: Case, is_elsewhere: bool) -> set[str]:
     """All of the section but duplicates (``sources.choose``) and what needs the accepted energy."""
     story, record, auth = case.story, case.record, case.story.authorisation
     judged, late = story.judged_at_ms, lateness(case)
@@ -91,7 +97,7 @@ def record_codes(case: Case, is_rebound: bool) -> set[str]:
             ("record_orphan_serial", record and auth is None),
             ("serial_zero", record and is_zero_serial),
             ("serial_mismatch_stream", has_foreign_samples(case)),
-            ("record_wrong_connector", is_rebound),
+            ("record_wrong_connector", is_elsewhere),
             ("authorised_never_started", auth and not case.n and (record is None or case.rec.kwh == 0)),
             ("charge_without_order", auth is None and case.n),
             ("overlap_sessions", overlaps(case)),
@@ -293,11 +299,11 @@ def differs_from_power(case: Case) -> bool:
 
 
 def observed_unplug_ms(case: Case) -> int | None:
-    """The first sample after the end that shows no plug; else the next start."""
+    """The first sample after the end that shows no plug."""
     if case.t_end is None:
         return None
     seen = [p.rx_ms for p in case.story.proofs if p.is_sample and p.is_plugged is False and p.rx_ms >= case.t_end]
-    return min(seen, default=case.story.chain.next_start_at_ms)
+    return min(seen, default=None)
 
 
 def occupancy_codes(case: Case) -> set[str]:
@@ -305,9 +311,12 @@ def occupancy_codes(case: Case) -> set[str]:
     if rules is None or case.t_end is None:
         return set()
     waited = case.story.judged_at_ms - case.t_end
+    has_next = (
+        case.story.chain.next_start_at_ms is not None and case.story.chain.next_start_at_ms <= case.story.judged_at_ms
+    )
     codes = holding(
         [
-            ("occupancy_unobserved", seen is None and waited >= rules.max_hours * HOUR_MS),
+            ("occupancy_unobserved", seen is None and (has_next or waited >= rules.max_hours * HOUR_MS)),
             ("occupancy_false_end", ends_falsely(case)),
         ]
     )

@@ -27,6 +27,7 @@ from tests.oracle.tariffs import Price, Segment, cheapest_touched, in_force, int
 from tests.oracle.times import DISTRUST, Times, bill_times
 
 ZERO = Fraction(0)
+ELSEWHERE = "the record names another connector"
 SUM_TOLERANCE = Fraction(4, 10_000)
 
 
@@ -68,15 +69,15 @@ def rebound(story: Story) -> tuple[Story, bool, tuple[str, ...]]:
     if auth is None or not story.records or story.records[0].connector == auth.connector:
         return story, False, ()
     if other is None or story.samples or not other.samples or story.records[0].connector != other.connector:
-        return story, False, ("the record names another connector",)
+        return story, False, (ELSEWHERE,)
     moved = replace(story, samples=other.samples, proofs=other.proofs, chain=other.chain)
     record = choose(moved).record
     case = Case(moved, record)
-    fits_samples = case.is_inside(case.rec.kwh) or case.is_inside(case.rec.moved)
-    is_unchained = case.before is None and case.after is None
-    if fits_samples and (is_unchained or case.is_anchored(case.rec.start, case.rec.stop)):
+    joins = [(case.before, case.rec.start), (case.after, case.rec.stop)]
+    fits_chain = all(known is None or abs(own - known) <= case.r for known, own in joins)
+    if fits_chain and case.is_inside(case.rec.kwh):
         return moved, True, ()
-    return story, False, ("the record names another connector",)
+    return story, False, (ELSEWHERE,)
 
 
 # --- price ----------------------------------------------------------------------------------------------------
@@ -226,7 +227,8 @@ def judge(story: Story) -> Verdict:
     chosen = choose(story)
     case = Case(story, chosen.record)
     energy = accept(case)
-    codes = set(chosen.codes) | predicates.time_codes(case) | predicates.record_codes(case, is_rebound)
+    is_elsewhere = is_rebound or bool(rebind_doubts)
+    codes = set(chosen.codes) | predicates.time_codes(case) | predicates.record_codes(case, is_elsewhere)
     price = bound_price(case)
     loss_ratio = price.version(case.begun_ms).loss_ratio
     codes |= predicates.energy_codes(case, loss_ratio) | predicates.occupancy_codes(case)
@@ -242,7 +244,8 @@ def judge(story: Story) -> Verdict:
     codes |= amount_codes(case, first) & {"tou_split_mismatch"}
     parts, basis = billed_parts(case, price, energy, codes, segments, times)
     charged = to_charge(case, parts)
-    codes |= amount_codes(case, replace(first, charge=charged))
+    whole = to_charge(case, billed_parts(case, price, energy, codes - {"stop_ignored"}, segments, times)[0])
+    codes |= amount_codes(case, replace(first, charge=whole))
     if chosen.record is not None and not material(codes) and (predicates.lateness(case) or 0) > 30_000:
         codes.add("late_upload")
     doubts = chosen.doubts + rebind_doubts

@@ -48,16 +48,19 @@ def with_samples(case: Case, codes: set[str]) -> Times:
         return Times(case.ts - case.start_offset, case.te - case.start_offset, "shifted", 97)
     if "time_step_mid_session" in codes:
         if abs(case.start_offset) > TOL_CLOCK_MS:
-            return Times(case.t_start, case.te, "mixed", 97)
+            return Times(case.t_start, case.te, "mixed", seen)
         return Times(case.ts, case.t_end, "mixed", seen)
+    if case.is_synced and abs(case.start_offset) <= TOL_CLOCK_MS:
+        return Times(case.ts, case.te, "record", seen)  # an end that nobody saw, by a clock that a sync vouches for
     return gateway
 
 
 def mended(case: Case, gateway: Times) -> Times:
     """Undecodable or impossible ends."""
     if case.has_both_times and case.te < case.ts:
-        is_swapped = abs(case.te - case.t_start) <= TOL_CLOCK_MS and abs(case.ts - case.t_end) <= TOL_CLOCK_MS
-        if is_swapped:
+        is_mirrored = abs(case.ts - case.te - case.d_gw) <= case.tol_duration_ms
+        is_near = abs(case.te - case.t_start) <= TOL_CLOCK_MS and abs(case.ts - case.t_end) <= TOL_CLOCK_MS
+        if is_mirrored and is_near:
             return Times(case.te, case.ts, "record", gateway.percent)
     start = on_gateway_date(case, case.record.started, gateway.start_ms)
     end = on_gateway_date(case, case.record.ended, gateway.end_ms)
