@@ -314,6 +314,11 @@ def sampled_by_rate(findings: Findings) -> dict[Rate, int]:
     return by_rate(findings.sampled)
 
 
+def agrees_with_losses(told_e4kwh: int, energy_e4kwh: int, ratio_e4: int) -> bool:
+    """Whether a loss-adjusted energy is the plain one times 1 + ratio, unrounded, within 0.0002 kWh."""
+    return abs(10_000 * told_e4kwh - energy_e4kwh * (10_000 + ratio_e4)) <= 10_000 * LOSS_E4KWH
+
+
 def filled_losses(record: Record) -> bool:
     """Whether the pile fills the loss-adjusted energies at all; many leave them zero."""
     return any(tier.loss_energy_e4kwh for tier in record.tiers)

@@ -5,14 +5,15 @@ Source: rules E-4 and B-1, docs/billing.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing_core.apportion import Segment, by_rate, spread
 from billing_core.evidence import Evidence, Record
 from billing_core.findings import (
-    LOSS_E4KWH,
     SUM_E4KWH,
     Findings,
+    agrees_with_losses,
     filled_losses,
     sampled_by_rate,
     sampled_segments,
@@ -120,9 +121,10 @@ def _by_record(evidence: Evidence, findings: Findings, tariff: Tariff, metered: 
             for rate, kwh in sorted(metered.items())
             if kwh
         ]
-        return Split(tuple(_with_recorded_losses(lines, record, tariff)), None, "record", ())
+        plain = {rate: (kwh, tariff.loss_ratio_e4) for rate, kwh in metered.items()}
+        return Split(tuple(_with_recorded_losses(lines, record, plain)), None, "record", ())
     laid = [each for each in laid if each.energy_e4kwh or findings.sampled]
-    lines = _with_recorded_losses(lines_of(laid), record, tariff)
+    lines = _with_recorded_losses(lines_of(laid), record, _plain(laid))
     segments = _billed_segments(laid, lines) if is_supported else None
     return Split(tuple(lines), None if segments is None else tuple(segments), "record", _campaigns(laid))
 
@@ -156,20 +158,29 @@ def _even_timeline(evidence: Evidence, findings: Findings, tariff: Tariff) -> li
 def _by_samples(laid: tuple[Segment, ...], basis: str, findings: Findings | None = None) -> Split:
     lines = lines_of(list(laid))
     if findings is not None and findings.record is not None and findings.tariff is not None:
-        lines = _with_recorded_losses(lines, findings.record, findings.tariff)
+        lines = _with_recorded_losses(lines, findings.record, _plain(laid))
     segments = tuple(_billed_segments(list(laid), lines)) if basis == "samples" else None
     return Split(tuple(lines), segments, basis, _campaigns(list(laid)))
 
 
-def _with_recorded_losses(lines: list[Line], record: Record, tariff: Tariff) -> list[Line]:
+def _plain(laid: Sequence[Segment]) -> dict[Rate, tuple[int, int]]:
+    """(energy before losses, loss ratio) of each rate."""
+    found: dict[Rate, tuple[int, int]] = {}
+    for each in laid:
+        found[each.rate] = found.get(each.rate, (0, 0))[0] + each.energy_e4kwh, each.tariff.loss_ratio_e4
+    return found
+
+
+def _with_recorded_losses(lines: list[Line], record: Record, plain: dict[Rate, tuple[int, int]]) -> list[Line]:
     """The record's own loss-adjusted energy stands where it agrees with the tariff's ratio within 0.0002 kWh."""
-    if not tariff.loss_ratio_e4 or not filled_losses(record):
+    if not filled_losses(record):
         return lines
     rates = [line.rate for line in lines]
     kept = []
     for line in lines:
-        told = record.tiers[int(line.rate)].loss_energy_e4kwh  # type: ignore[call-overload]
-        if rates.count(line.rate) == 1 and abs(told - line.energy_e4kwh) <= LOSS_E4KWH:
+        rate = Rate(line.rate)  # type: ignore[arg-type]
+        told, (energy, ratio_e4) = record.tiers[rate].loss_energy_e4kwh, plain[rate]
+        if ratio_e4 and rates.count(line.rate) == 1 and agrees_with_losses(told, energy, ratio_e4):
             line = Line(
                 line.rate,
                 told,

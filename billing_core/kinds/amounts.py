@@ -236,6 +236,8 @@ def is_clamped(evidence: Evidence, findings: Findings) -> bool:
     record, authorisation, gross = findings.record, evidence.authorisation, gross_fen(findings)
     if record is None or authorisation is None or gross is None or record.stop_kind != "balance":
         return False
+    if not authorisation.balance_fen:
+        return False  # not told
     is_balance = abs(record.amount_e4yuan - 100 * authorisation.balance_fen) <= 100
     return is_balance and record.amount_e4yuan < 100 * gross
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billing_core.evidence import Evidence
-from billing_core.findings import LOSS_E4KWH, SUM_E4KWH, Findings, filled_losses
+from billing_core.findings import SUM_E4KWH, Findings, agrees_with_losses, filled_losses
 from billing_core.fixed import loss_adjusted_e4kwh_half_up
 from billing_core.kinds.presence import soc_drop, waited_minutes
 from billing_core.kinds.words import Found, both, kwh
@@ -289,8 +289,9 @@ def loss_ratio_mismatch(evidence: Evidence, findings: Findings) -> Found | None:
         return None
     for tier in record.tiers:
         wanted = loss_adjusted_e4kwh_half_up(tier.energy_e4kwh, tariff.loss_ratio_e4)
-        slack = LOSS_E4KWH if tariff.loss_ratio_e4 else 0
-        if abs(tier.loss_energy_e4kwh - wanted) > slack:
+        told = tier.loss_energy_e4kwh
+        is_right = agrees_with_losses(told, tier.energy_e4kwh, tariff.loss_ratio_e4)
+        if not (is_right if tariff.loss_ratio_e4 else told == wanted):
             return both(
                 "The loss-adjusted energy is {a} kWh, tariff {no} makes {b} kWh of it.",
                 "计损电量{a}度,按计费模型{no}应为{b}度。",
