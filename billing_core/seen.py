@@ -173,9 +173,10 @@ def _frozen(charging: tuple[Sample, ...]) -> tuple[int | None, bool]:
     """(begin of a run at the very end, whether any run was seen): five equal readings while power flowed."""
     begin, has_frozen = 0, False
     for index, sample in enumerate(charging):
-        if sample.energy_e4kwh != charging[begin].energy_e4kwh or _centiwatts(sample) <= _FROZEN_CENTIWATT:
+        least = min(_centiwatts(charging[begin]), _centiwatts(sample))
+        if sample.energy_e4kwh != charging[begin].energy_e4kwh or least <= _FROZEN_CENTIWATT:
             begin = index
-        elif index - begin + 1 >= FROZEN_SAMPLES and _centiwatts(charging[begin]) > _FROZEN_CENTIWATT:
+        elif index - begin + 1 >= FROZEN_SAMPLES:
             has_frozen = True
     runs_to_the_end = len(charging) - begin >= FROZEN_SAMPLES and has_frozen
     return (begin if runs_to_the_end else None), has_frozen
