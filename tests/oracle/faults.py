@@ -164,7 +164,9 @@ def link_lost(draw, story):
         return story
     kept = draw(st.integers(1, len(story.samples) - 1))
     lost_ms = story.samples[kept - 1].rx_ms + 5000
-    login_ms = story.samples[-1].rx_ms + draw(st.sampled_from((5000, 90_000, 900_000)))
+    login_ms = story.samples[-1].rx_ms + draw(
+        st.sampled_from((20_000, 90_000, 900_000))
+    )  # behind the end of the charge
     return replace(
         story,
         samples=story.samples[:kept],

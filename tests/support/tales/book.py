@@ -935,13 +935,21 @@ def service_split_missing() -> Tale:
 @tale
 def cross_period() -> Tale:
     slots = (("00:00", "09:00", "flat"), ("09:00", "24:00", "peak"))
-    return usual(
+    told = Tale(
         "cross_period",
-        """The rate changes at 09:00: 24 kWh flat and 16 kWh peak, 28.80 + 27.20 = 56.00 yuan. Normal, so no anomaly stands on the
-        bill.""",
-        "normal", "56.00", [], tiers={1: 16.0, FLAT: 24.0},
+        """The rate changes at 09:00: 24 kWh flat and 16 kWh peak, 28.80 + 27.20 = 56.00 yuan; the screen last showed 28.80 + 26.86
+        = 55.66. Normal, so no anomaly stands on the bill.""",
         site=_HEAD + _tariff("0100", "2026-01-01T00:00:00+08:00", slots) + _PILE,
-    )  # fmt: skip
+    )
+    told.login()
+    told.start()
+    told.charge(upto="09:00:00")
+    told.sample("09:10:00", 32, soc=52, amount=42.4)
+    told.sample("09:19:45", 39.8, soc=60, amount=55.66)
+    told.rest("09:20:05")
+    told.record(tiers={1: 16.0, FLAT: 24.0})
+    told.expect(SERIAL, "normal", "40.0000", "56.00", [])
+    return told
 
 
 @tale
