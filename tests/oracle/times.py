@@ -64,7 +64,7 @@ def mended(case: Case, gateway: Times) -> Times:
             return Times(case.te, case.ts, "record", gateway.percent)
     start = on_gateway_date(case, case.record.started, gateway.start_ms)
     end = on_gateway_date(case, case.record.ended, gateway.end_ms)
-    return Times(start, end, "gateway", gateway.percent)
+    return Times(start, end, "gateway", gateway.percent) if start <= end else gateway
 
 
 def on_gateway_date(case: Case, pile: PileTime, gateway_ms: int) -> int:
