@@ -161,7 +161,7 @@ def report_abnormal(reader: Reader, site: Site, *, since_ms: int, until_ms: int,
 
 def stories(reader: Reader, site: Site, *, since_ms: int, until_ms: int) -> Iterator[Story]:
     """Every billed session of a period, in order of opening."""
-    rows = reader.all(
+    rows = reader.each(
         """SELECT s.opened_at_ms, s.pile_id AS session_pile, s.connector AS session_connector,
          coalesce(f.firmware_version, '') AS firmware, b.*
          FROM session s JOIN bill b USING (transaction_id) LEFT JOIN session_firmware f USING (transaction_id)

@@ -48,6 +48,11 @@ class Reader:
         """Every row of a query."""
         return [dict(row) for row in self._connection().execute(sql, values)]
 
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[dict[str, Any]]:
+        """The rows of a query one by one, for results that are larger than memory should hold."""
+        for row in self._connection().execute(sql, values):
+            yield dict(row)
+
     def one(self, sql: str, values: Sequence[object] = ()) -> dict[str, Any] | None:
         """The first row of a query, or ``None``."""
         row = self._connection().execute(sql, values).fetchone()

@@ -68,15 +68,23 @@ def test_what_cannot_be_decided_says_why(run, arguments, status, said):
 
 def test_a_running_daemon_decides_itself(tmp_path):
     token = list_accounts(tmp_path)
+    replayed(tmp_path / "pilegate.db", "card-start-across-midnight")  # 14.19 yuan
     config = write_config(tmp_path, 1)
     daemon = Daemon(config)
+
+    def decide(key, token):
+        return pilegate("decide", "waive", key, *WHY, "--config", config, PILEGATE_TOKEN=token)
+
     try:
         daemon.start()
         text = config.read_text().replace('[api]\nhost = "127.0.0.1"\nport = 0', f"[api]\nport = {daemon.api_port}")
         config.write_text(text)
-        done = pilegate("decide", "waive", "nobody", *WHY, "--config", config, PILEGATE_TOKEN=token)
+        done = decide("55031412782305022603032345000001", token)
+        assert (done.returncode, "revision 2 is in force" in done.stdout) == (0, True), done.stderr
+        done = decide("nobody", token)
         assert (done.returncode, "bill nobody does not exist" in done.stderr) == (3, True), done.stderr
-        done = pilegate("decide", "waive", "nobody", *WHY, "--config", config, PILEGATE_TOKEN="")
+        done = decide("nobody", "")
         assert (done.returncode, "give --token" in done.stderr) == (3, True), done.stderr
     finally:
         daemon.close()
+    assert [row["actor"] for row in daemon.rows("SELECT actor FROM bill ORDER BY revision")] == ["engine", "tests"]

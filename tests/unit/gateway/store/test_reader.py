@@ -230,3 +230,10 @@ def test_every_thread_reads_on_a_connection_of_its_own(store):
         thread.join(WAIT_S)
     assert len(found) == 4
     assert all(row["transaction_id"] == "t1" for row in found)
+
+
+def test_a_long_result_comes_row_by_row(tmp_path):
+    store = Store(StoreConfig(path=str(tmp_path / "pilegate.db")))
+    rows = store.reader.each("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 9")
+    assert [row["i"] for row in rows] == list(range(1, 10))
+    store.close()
