@@ -5,6 +5,7 @@ import io
 
 from openpyxl import load_workbook
 
+from gateway.bundle.archive import opened
 from gateway.bundle.verifying import verify_bundle
 from tests.support import wire
 from tests.support.bills import Books, bad
@@ -39,9 +40,14 @@ def test_the_evidence_of_a_bill_made_by_this_daemon_verifies(tmp_path):
         async with in_process(tmp_path) as (desk, _):
             pile = await desk.pile(1)
             serial = await desk.start(pile)
-            for energy in (10_000, 20_000):
-                pile.send(wire.sample(serial, pile.pile_id, energy=energy, amount=1_000))
-                pile.send(wire.heartbeat(pile.pile_id))
+            for energy in range(2_000, 22_000, 2_000):
+                for frame in (
+                    wire.sample(serial, pile.pile_id, energy=energy, amount=energy // 10),
+                    wire.heartbeat(pile.pile_id),
+                    wire.heartbeat(pile.pile_id, 2),
+                ):
+                    pile.send(frame)
+                    await asyncio.sleep(0.002)  # a read of its own, as from a real pile
             pile.send(
                 wire.record(
                     serial,
@@ -58,6 +64,8 @@ def test_the_evidence_of_a_bill_made_by_this_daemon_verifies(tmp_path):
             verdict = verify_bundle(reply.content)
             assert verdict.differences == ()
             assert verdict.transaction_id == serial
+            decoded = opened(reply.content)[0]["frames.decoded.jsonl"].decode()
+            assert decoded.count('"type": "0x13"') == 10, "every charging sample is evidence"
             assert (await desk.client.get("/bills/nobody/evidence")).status_code == 404
 
     asyncio.run(story())
