@@ -88,7 +88,8 @@ class Price:
             for campaign in self.campaigns
             if campaign.valid_from_ms <= at_ms < campaign.valid_to_ms
         ]
-        return min(offers, key=lambda offer: (offer.net_price, offer.campaign), default=plain)
+        best = min(offers, key=lambda offer: (offer.net_price, offer.campaign), default=plain)
+        return best if best.net_price < plain.net_price else plain
 
     def boundaries(self, start_ms: int, end_ms: int) -> list[int]:
         """Instants strictly between the two at which the terms change, or at which a wall-clock slot begins."""
