@@ -91,7 +91,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What a connector's register counted, against what was billed there. All 0.1 Wh."""
+    """What a connector's register counted, against what was billed there. All 0.1 Wh.
+
+    Charges without readings before the first or behind the last known one are left out of the comparison.
+    """
 
     pile_id: str
     connector: int
@@ -235,6 +238,7 @@ def _worst_meter(meter: Meter) -> tuple[int, str, int]:
 
 def _meter(found: Sequence[Story]) -> Meter:
     newest = found[-1]
+    metered = _metered(found)
     return Meter(
         pile_id=newest.pile_id,
         connector=newest.connector,
@@ -243,9 +247,15 @@ def _meter(found: Sequence[Story]) -> Meter:
         firmware=newest.firmware,
         sessions=len(found),
         moved_e4kwh=moved_e4kwh(found),
-        billed_e4kwh=sum(each.energy_e4kwh for each in found if each.is_posted),
-        waiting_e4kwh=sum(each.energy_e4kwh for each in found if not each.is_posted),
+        billed_e4kwh=sum(each.energy_e4kwh for each in metered if each.is_posted),
+        waiting_e4kwh=sum(each.energy_e4kwh for each in metered if not each.is_posted),
     )
+
+
+def _metered(found: Sequence[Story]) -> Sequence[Story]:
+    """The sessions from the first to the last reading of a register: what lies outside no reading can bear out."""
+    read = [at for at, each in enumerate(found) if each.meter_start_e4kwh is not None]
+    return found[read[0] : read[-1] + 1] if read else ()
 
 
 def moved_e4kwh(found: Iterable[Story]) -> int:

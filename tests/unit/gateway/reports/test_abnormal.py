@@ -113,3 +113,19 @@ def test_money_is_what_is_owed(books):
     books.session(bad(amount_fen=900), bad(amount_fen=900, status="void", document={"payable": "0.00"}))
     total = report_of(books).total
     assert (total.first_fen, total.newest_fen) == (900, 0)
+
+
+def test_charges_that_no_reading_can_bear_out_are_not_compared(books):
+    books.session(registers(None, None, **bad("record_missing")))
+    books.session(registers("100.0000", "110.0000"))
+    books.session(registers(None, None, **bad("record_missing")))
+    books.session(registers("120.0000", "130.0000"))
+    books.session(registers(None, None, **bad("record_missing")))
+    meter = report_of(books).meters[0]
+    assert (meter.sessions, meter.moved_e4kwh, meter.billed_e4kwh) == (5, 300_000, 300_000)
+
+
+def test_a_connector_without_any_reading_has_nothing_to_compare(books):
+    books.session(registers(None, None))
+    meter = report_of(books).meters[0]
+    assert (meter.moved_e4kwh, meter.billed_e4kwh, meter.unbilled_e4kwh) == (0, 0, 0)
