@@ -264,7 +264,9 @@ def fingerprints(evidence: Evidence) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, PileFacts | Authorisation | BmsEnd | ChainLink | OccupancyTerms):
+    if isinstance(value, PileFacts | Authorisation | BmsEnd | ChainLink):
+        return {name: getattr(value, name) for name in value.__slots__}
+    if isinstance(value, OccupancyTerms):
         return asdict(value)
     return value
 

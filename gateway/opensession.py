@@ -9,7 +9,7 @@ from typing import Any
 from billing_core.evidence import Authorisation, BmsEnd, Record
 from billing_core.session import ChargingSession, Row
 from billing_core.transitions import State
-from gateway.facts import thaw_authorisation, thaw_record
+from gateway.facts import frozen_flat, frozen_record, thaw_authorisation, thaw_record
 from gateway.lanes import Lane
 from gateway.outcome import SessionSaved
 
@@ -127,12 +127,11 @@ class OpenSession:
         )
 
     def _frozen(self) -> dict[str, object]:
-        names = [field.name for field in dataclasses.fields(self) if field.name != "lane"]
-        frozen: dict[str, object] = {name: getattr(self, name) for name in names}
+        frozen: dict[str, object] = {name: getattr(self, name) for name in self.__slots__ if name != "lane"}
         frozen["core"] = self.core.freeze()
-        frozen["authorisation"] = self.authorisation and dataclasses.asdict(self.authorisation)
-        frozen["bms_end"] = self.bms_end and dataclasses.asdict(self.bms_end)
-        frozen["records"] = [dataclasses.asdict(record) for record in self.records]
+        frozen["authorisation"] = self.authorisation and frozen_flat(self.authorisation)
+        frozen["bms_end"] = self.bms_end and frozen_flat(self.bms_end)
+        frozen["records"] = [frozen_record(record) for record in self.records]
         frozen["vins"] = list(self.vins)
         return frozen
 

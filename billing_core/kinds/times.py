@@ -175,7 +175,8 @@ def _serial_ms(evidence: Evidence) -> int | None:
     if len(serial) != 32 or not serial.isdecimal() or not serial.startswith(evidence.pile.pile_id):
         return None
     try:
-        stamp = datetime.strptime(f"20{serial[16:28]}+0000", "%Y%m%d%H%M%S%z")
+        year, month, day, hour, minute, second = (int(serial[at : at + 2]) for at in range(16, 28, 2))
+        stamp = datetime(2000 + year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     civil_ms = int((stamp - _EPOCH).total_seconds()) * 1000
