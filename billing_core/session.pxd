@@ -22,6 +22,8 @@ cdef class ChargingSession:
     ) except -1
     # Whether a further sample would change nothing but the accumulators.
     cdef bint is_steady(self) noexcept
+    # Whether every live state was taken by ``take_unkept``.
+    cdef bint is_kept(self) noexcept
     # The word of flags of a charging sample.
     cdef int64_t flags_of(self, is_plugged) except -1
     cdef list _rows_from(self, Py_ssize_t first)

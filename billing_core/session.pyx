@@ -227,6 +227,9 @@ cdef class ChargingSession:
     cdef bint is_steady(self) noexcept:
         return self._state == _CHARGING and self._rest_ms == NEVER and self._login_ms == NEVER
 
+    cdef bint is_kept(self) noexcept:
+        return self._kept == self._count
+
     cdef int64_t flags_of(self, is_plugged) except -1:
         return IS_CHARGING | _plug(is_plugged)
 

@@ -15,10 +15,10 @@ from gateway.booked import tiers_of
 from gateway.facts import instant_ms
 from gateway.lanes import Lane, Presence
 from gateway.naming import Naming
-from gateway.outcome import OfflineCardsKnown, Outcome, Row
+from gateway.outcome import OfflineCardsKnown, Outcome
 from gateway.piles import Piles
 from gateway.records import Records, record_key
-from gateway.sessionrows import samples_row
+from gateway.sessionrows import notice, samples_row
 from gateway.sessions import Recall, Sessions
 from gateway.site import Site
 from protocol import commands, events
@@ -79,10 +79,17 @@ class Engine:
                 return lane if self.sessions.follow(event, lane) else None
         return None
 
-    def take_fed(self) -> list[Row]:
-        """The samples that lanes fed to their sessions since the last call."""
-        sessions = [lane.session for lane in self.piles.traffic.take_fed()]
-        return [row for core in sessions if core is not None and (row := samples_row(core)) is not None]
+    def take_fed(self) -> Outcome:
+        """The samples that lanes fed to sessions since the last call, to be kept, and how far each session came."""
+        outcome = Outcome()
+        for core in self.piles.traffic.take_fed():
+            row, session = samples_row(core), self.sessions.held(core.transaction_id)
+            if row is not None:
+                outcome.lazy_rows.append(row)
+                if session is not None:
+                    at_ms, soc_percent = row.states[-1][0], row.states[-1][5]
+                    outcome.notices.append(notice("progress", session, at_ms, soc_percent=soc_percent))
+        return outcome
 
     def _dispatch(self, event: events.PileEvent, address: str) -> Outcome:
         match event:
@@ -132,6 +139,8 @@ class Engine:
                 self.naming.on_granted(command, at_ms)
             case commands.StartCharging() | commands.AuthoriseStart():
                 return self._session(self.sessions.on_start_ordered(command, at_ms))
+            case commands.ReadSample():
+                self.piles.state(command.pile_id).connector(command.connector).lane.rest()  # its answer is awaited
             case commands.UpdateBalance():
                 return self.sessions.on_balance(command)
             case commands.StopCharging():

@@ -15,7 +15,7 @@ cdef class Presence:
 
 
 cdef class Traffic:
-    cdef readonly int64_t beats, samples, reports, sent
+    cdef readonly int64_t beats, samples, reports, sent, fed
     cdef list _fed
 
 
@@ -25,4 +25,4 @@ cdef class Lane(Taker):
     cdef Traffic _traffic
     cdef ChargingSession _session
     cdef int64_t _flags, _energy_most_e4kwh
-    cdef bint _has_beats, _is_idle, _is_fed
+    cdef bint _has_beats, _is_idle

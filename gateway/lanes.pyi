@@ -15,9 +15,10 @@ class Traffic:
     samples: int
     reports: int
     sent: int
+    fed: int
     @property
     def frames(self) -> int: ...
-    def take_fed(self) -> list[Lane]: ...
+    def take_fed(self) -> list[ChargingSession]: ...
 
 class Lane(Taker):
     presence: Presence

@@ -44,11 +44,11 @@ cdef class Traffic:
     """What all lanes of an engine took, and which sessions they fed since somebody asked.
 
     Attributes:
-        beats, samples, reports, sent: how many, ever.
+        beats, samples, reports, sent: how many, ever; ``fed``: how many of the samples were of a charge.
     """
 
     def __init__(self):
-        self.beats = self.samples = self.reports = self.sent = 0
+        self.beats = self.samples = self.reports = self.sent = self.fed = 0
         self._fed = []
 
     @property
@@ -57,11 +57,8 @@ cdef class Traffic:
         return self.beats + self.samples + self.reports + self.sent
 
     def take_fed(self):
-        """The lanes that fed their session since the last call; each is told once."""
-        cdef Lane lane
+        """The sessions that hold fed samples which nobody kept yet."""
         fed, self._fed = self._fed, []
-        for lane in fed:
-            lane._is_fed = False
         return fed
 
 
@@ -76,7 +73,7 @@ cdef class Lane(Taker):
         self.presence = presence
         self._traffic = traffic
         self._session = None
-        self._has_beats = self._is_idle = self._is_fed = False
+        self._has_beats = self._is_idle = False
         self.sampled_ms = NEVER
         self.voltage_dv = self.current_da = self.soc_percent = 0
         self._flags = 0
@@ -129,10 +126,10 @@ cdef class Lane(Taker):
             elif not self._session.is_steady() or values[0] > self._energy_most_e4kwh:
                 return 0
             else:
+                if self._session.is_kept():
+                    self._traffic._fed.append(self._session)
                 self._session.feed(at_ms, values[0], values[1], values[2], values[3], values[4], self._flags)
-                if not self._is_fed:
-                    self._is_fed = True
-                    self._traffic._fed.append(self)
+                self._traffic.fed += 1
             self.sampled_ms = at_ms
             self.voltage_dv = values[2]
             self.current_da = values[3]

@@ -20,6 +20,7 @@ class Metrics:
         self.bytes_received = 0
         self.bytes_sent = 0
         self.frames: Counter[str] = Counter()
+        self.repeats: Callable[[], dict[str, int]] = dict  # frames beside those, that went the short way
         self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
         self.broker_losses: Counter[str] = Counter()
@@ -48,7 +49,9 @@ class Metrics:
         """The families that Prometheus reads."""
         yield _counter("pilegate_received_bytes", "Bytes received from piles", self.bytes_received)
         yield _counter("pilegate_sent_bytes", "Bytes sent to piles", self.bytes_sent)
-        yield _labelled("pilegate_frames", "Usable frames received, by fact", "fact", self.frames)
+        yield _labelled(
+            "pilegate_frames", "Usable frames received, by fact", "fact", self.frames + Counter(self.repeats())
+        )
         yield _labelled("pilegate_refused_frames", "Frames refused, by reason", "reason", self.refused)
         yield _labelled("pilegate_closed_links", "Links closed by the gateway, by reason", "reason", self.closed)
         yield _labelled(

@@ -104,6 +104,7 @@ class Pipeline:
         self.heard_at_ms = self.opened_at_ms
         self.address = address
         self._switchboard = switchboard
+        self._traffic = switchboard.engine.piles.traffic
         self._answers = answers
         self._capture = capture
         self._metrics = metrics
@@ -139,18 +140,42 @@ class Pipeline:
         self._switchboard.advance(at_ms)
         self.heard_at_ms = at_ms
         self._metrics.bytes_received += len(data)
+        traffic = self._traffic
+        taken, fed = traffic.frames, traffic.fed
         facts = self._link.receive(data, at_ms)
         self._capture.append(at_ms, self._link_no, "up", data, self._link.dialect.name)
         self._witness.read(data, at_ms, is_whole=not self._link.buffered_bytes, is_cut=bool(facts))
+        if traffic.frames != taken:
+            self._repeated(at_ms, traffic.frames - taken, has_samples=traffic.fed != fed)
         self._testify(facts)
-        for fact in facts:
+        for index, fact in enumerate(facts):
             if isinstance(fact, events.FrameRefused):
                 self._refused(fact)
             else:
                 self._accepted(fact)
+                self._remember(index, fact)
         self._recognise(len(data))
         for note in self._link.take_notes():
             self._log.info("dialect_note", protocol=self._link.protocol, note=note)
+
+    def _repeated(self, at_ms: int, count: int, *, has_samples: bool) -> None:
+        """Frames at the front of the newest read only repeated what was said before, and lanes took them."""
+        assert self.pile_id is not None
+        self._refused_in_a_row = 0
+        self._count(at_ms, count)
+        self._witness.repeated(self.pile_id, at_ms, has_samples=has_samples)
+        answers = self._link.repeats.take_answers() if self._link.repeats is not None else b""
+        if answers:
+            self._capture.append(at_ms, self._link_no, "down", answers, self._link.dialect.name)
+            self._metrics.bytes_sent += len(answers)
+            self._write(answers)
+
+    def _remember(self, index: int, event: events.PileEvent) -> None:
+        """Let the like of this event go the short way, where that decides nothing; a concentrator's goes the long."""
+        if event.pile_id == self.pile_id and len(self._speaks_for) == 1 and self._closed_because is None:
+            lane = self._switchboard.engine.lane_of(event) if self._may_speak_for(event.pile_id) else None
+            if lane is not None:
+                self._link.remember(index, event, lane)
 
     def _testify(self, facts: Sequence[events.PileEvent | events.FrameRefused]) -> None:
         """Hand what will be acted upon to the witness, before anything is promised for it.
@@ -212,6 +237,7 @@ class Pipeline:
             self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
             self._switchboard.connect(event.pile_id, self)
             self._speaks_for.add(event.pile_id)
+            self._link.forget()
             self._witness.told([event])
             self._switchboard.carry_out(outcome, self)
             self._answers.on_event(event)
@@ -242,12 +268,12 @@ class Pipeline:
         if self._refused_in_a_row >= self._limits.refused_per_link_max:
             self.close("nothing but unusable frames")
 
-    def _count(self, at_ms: int) -> None:
+    def _count(self, at_ms: int, count: int = 1) -> None:
         """Count frames over ten seconds; a flood closes the link."""
         if at_ms - self._window_from_ms >= 10_000:
             self._window_from_ms = at_ms
             self._window_frames = 0
-        self._window_frames += 1
+        self._window_frames += count
         if self._window_frames > self._limits.frames_per_s_max * 10:
             self.close("more frames than a pile may send")
 

@@ -90,6 +90,16 @@ class Witness:
         self._waiting[pile_id] = list(rows)
         return False
 
+    def is_thinned(self, pile_id: str, at_ms: int) -> bool:
+        """Whether what repeats itself needs no witness now."""
+        return pile_id not in self._waiting and at_ms > self._busy_until_ms.get(pile_id, 0)
+
+    def take_repeats(self, rows: Sequence[FrameKept], *, has_samples: bool, is_forced: bool) -> bool:
+        """Keep rows of one read that only repeats, let them wait, or drop them; returns whether they are kept."""
+        if has_samples:
+            self.busy(rows[-1].pile_id, rows[-1].at_ms)
+        return self._take(rows, is_news=has_samples or is_forced)
+
     def _is_news(self, fact: events.PileEvent) -> bool:
         """Whether a fact says something that its pile did not say just before."""
         pile_id = fact.pile_id
@@ -171,6 +181,21 @@ class LinkWitness:
             self._open(pile_id)
             if self._witness.take(rows, own, is_forced=kept > 0 or not self._is_whole):
                 self._kept_reads[pile_id] = len(self._reads)
+
+    def repeated(self, pile_id: str, at_ms: int, *, has_samples: bool) -> None:
+        """The newest read, or its beginning, only repeats what ``pile_id`` said before.
+
+        Args:
+            has_samples: samples of a charge are among it; they are all kept.
+        """
+        if not has_samples and self._is_whole and self._witness.is_thinned(pile_id, at_ms):
+            return
+        kept = self._kept_reads.get(pile_id, 0)
+        rows = [self._row(pile_id, moment, "up", "", data) for moment, data in self._reads[kept:]]
+        self._open(pile_id)
+        is_forced = kept > 0 or not self._is_whole
+        if self._witness.take_repeats(rows, has_samples=has_samples, is_forced=is_forced):
+            self._kept_reads[pile_id] = len(self._reads)
 
     def sent(self, command: commands.PileCommand, data: bytes, at_ms: int) -> None:
         """Bytes went out."""

@@ -57,12 +57,12 @@ def test_what_was_fed_is_told_once(place):
     place.charge()
     for at_ms in (1, 2):
         assert place.takes(sample(SERIAL, PILE, energy=20 + at_ms), at_ms)
-    assert place.traffic.take_fed() == [place.lane]
+    assert place.traffic.take_fed() == [place.core]
     assert place.traffic.take_fed() == []
     assert [row[:2] for row in place.core.take_unkept()] == [(1, 21), (2, 22)]
     assert place.core.take_unkept() == ()
     assert place.takes(sample(SERIAL, PILE, energy=30), 3)
-    assert place.traffic.take_fed() == [place.lane]
+    assert place.traffic.take_fed() == [place.core]
 
 
 @pytest.mark.parametrize(
