@@ -2,12 +2,10 @@ import dataclasses
 
 import pytest
 
-from billing_core.evidence import Tier
 from billing_core.kinds import amounts
 from billing_core.tariff import Campaign, Rate, TariffBook
 from tests.support.evidence import (
     AUTHORISED,
-    CHINA,
     END,
     HOUR,
     MIDNIGHT,
@@ -16,10 +14,8 @@ from tests.support.evidence import (
     START,
     TEN,
     book,
-    charging,
     codes,
     found,
-    record,
     rest,
     sample,
     tariff,
@@ -259,7 +255,6 @@ def test_midnight_belongs_to_the_new_day(ended_ms, holds):
         "record": {"started_ms": MIDNIGHT - HOUR, "ended_ms": ended_ms},
     }
     assert held(amounts.cross_midnight, **changes) is holds
-    assert CHINA.civil_ms(MIDNIGHT) % 86_400_000 == 0
 
 
 def test_times_that_cannot_be_span_nothing():
@@ -275,6 +270,3 @@ def test_no_record_has_no_amounts():
     }
     assert len(told) == 14
     assert {name for name in told if held(getattr(amounts, name), record=None)} == {"cross_period"}
-    assert amounts.line_tolerance.__doc__
-    assert record(tiers=(Tier(None, 0, 0, 0),) * 4).amount_e4yuan == 0
-    assert charging(last=0)[0].energy_e4kwh == 0

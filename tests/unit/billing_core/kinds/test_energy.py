@@ -6,7 +6,6 @@ from billing_core.evidence import BmsEnd, Tier
 from billing_core.kinds import energy
 from tests.support.evidence import (
     END,
-    HOUR,
     LAST,
     MINUTE,
     TEN,
@@ -357,4 +356,3 @@ def test_no_record_has_no_energy_to_be_wrong():
     names = [name for name, each in vars(energy).items() if getattr(each, "__module__", "") == energy.__name__]
     assert len(names) == 20
     assert [name for name in names if held(getattr(energy, name), record=None)] == []
-    assert (LAST, HOUR) == (TEN + 39 * MINUTE, 60 * MINUTE)

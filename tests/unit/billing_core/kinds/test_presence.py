@@ -5,11 +5,9 @@ import pytest
 from billing_core.evidence import Former
 from billing_core.kinds import presence
 from tests.support.evidence import (
-    AUTHORISED,
     END,
     HOUR,
     LAST,
-    MINUTE,
     PILE,
     SERIAL,
     START,
@@ -297,5 +295,3 @@ def test_the_longer_wait_counts(ended_ms, minutes):
     findings = reckoned(record={"ended_ms": ended_ms}).findings
     assert presence.waited_minutes(findings) == minutes
     assert presence.waited_minutes(dataclasses.replace(findings, record=None)) == 40
-    assert AUTHORISED < START < TEN < LAST < END
-    assert MINUTE == 60_000

@@ -2,7 +2,7 @@ import pytest
 
 from billing_core.findings import EPOCH_2016_MS
 from billing_core.kinds import times
-from tests.support.evidence import ARRIVED, DAY, END, HOUR, MINUTE, START, TEN, charging, codes, found, record
+from tests.support.evidence import ARRIVED, DAY, END, HOUR, MINUTE, START, TEN, charging, codes, found
 
 CLOCK = 180_000
 
@@ -232,4 +232,3 @@ def test_no_record_has_no_times():
     ]
     assert len(predicates) == 10
     assert [each for each in predicates if held(each, record=None)] == []
-    assert record().rx_ms == ARRIVED
