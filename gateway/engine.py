@@ -23,6 +23,9 @@ from gateway.sessions import Recall, Sessions
 from gateway.site import Site
 from protocol import commands, events
 
+_KEPT_MAX = 4_096  # billed sessions in memory; ``recall`` finds the others
+_REPLAY_KEPT_MAX = 256  # the same: a log may be as long as it likes
+
 
 class Engine:
     """Piles, sessions and their deadlines.
@@ -37,7 +40,8 @@ class Engine:
 
     def __init__(self, site: Site, timers: Timers, *, silence_ms_max: int, recall: Recall, is_replay: bool) -> None:
         self.piles = Piles(site, silence_ms_max=silence_ms_max, accepts_unknown=is_replay)
-        self.sessions = Sessions(site, timers, recall)
+        kept_max = _REPLAY_KEPT_MAX if is_replay else _KEPT_MAX
+        self.sessions = Sessions(site, timers, recall, billed_kept_max=kept_max)
         self.naming = Naming(self.sessions)
         self.records = Records(self.sessions)
         self._is_replay = is_replay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -83,6 +83,32 @@ class Pipeline:
         only_pile: the one pile that may speak here, where the transport knows it.
     """
 
+    __slots__ = (
+        "_answers",
+        "_capture",
+        "_closed_because",
+        "_hang_up",
+        "_is_recognised",
+        "_limits",
+        "_link",
+        "_link_no",
+        "_metrics",
+        "_protocol",
+        "_refused_in_a_row",
+        "_speaks_for",
+        "_switchboard",
+        "_traffic",
+        "_unrecognised_bytes",
+        "_window_frames",
+        "_window_from_ms",
+        "_witness",
+        "_write",
+        "address",
+        "heard_at_ms",
+        "opened_at_ms",
+        "pile_id",
+    )
+
     def __init__(
         self,
         switchboard: Switchboard,
@@ -114,7 +140,6 @@ class Pipeline:
         self._hang_up = hang_up
         self._link = Link(max_buffer_bytes=limits.buffer_bytes_max, only_pile=only_pile, protocol=protocol)
         self._protocol = self._link.protocol
-        self._log = log.bind(link=address)
         self._closed_because: str | None = None
         self._speaks_for: set[str] = set()
         self._refused_in_a_row = 0
@@ -129,6 +154,11 @@ class Pipeline:
     def pace_ms(self) -> int:
         """What must lie between two writes, each in a segment of its own; 0 for nothing."""
         return traits_of(self._link.protocol).pace_ms
+
+    @property
+    def _log(self) -> Any:
+        """Bound when there is something to say: a logger of its own would be the largest thing that a link holds."""
+        return log.bind(link=self.address, **({} if self.pile_id is None else {"pile_id": self.pile_id}))
 
     def received(self, data: bytes, at_ms: int) -> None:
         """Bytes came in; everything they lead to happens before this returns, but what waits for a commit.
@@ -233,7 +263,6 @@ class Pipeline:
         if engine.piles.is_listed(event.pile_id):
             if self.pile_id is None:
                 self.pile_id = event.pile_id
-            self._log = self._log.bind(pile_id=event.pile_id)
             self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
             self._switchboard.connect(event.pile_id, self)
             self._speaks_for.add(event.pile_id)

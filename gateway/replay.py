@@ -257,8 +257,7 @@ class Replay:
 
     def bills(self, *, all_revisions: bool = False) -> Sequence[BillIssued]:
         """Newest revision of every bill, or all of them, in order of the session's end."""
-        rows = self.store.bills(all_revisions=all_revisions)
-        return sorted(rows, key=lambda row: (row.ended_at_ms or row.created_at_ms, row.transaction_id, row.revision))
+        return self.store.bills(all_revisions=all_revisions)
 
 
 def _names_same(ours: commands.Command, theirs: commands.Command) -> bool:

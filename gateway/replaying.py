@@ -58,15 +58,16 @@ def run_replay(
     with _Progress(paths, replay) as told_bytes:
         lines = merged(paths, short, told_bytes)
         replay.run(lines if mirror is None else _witnessed(lines, site, mirror), until_ms=until_ms)
-    bills = replay.bills(all_revisions=all_revisions)
-    _print_bills(bills, as_json=as_json)
+    _print_bills(replay.store.each_bill(all_revisions=all_revisions), as_json=as_json)
     if mirror is not None:
         mirror.close()
-    newest = replay.bills()
-    review = sum(bill.status == "review" for bill in newest)
+    count = review = 0
+    for bill in replay.store.each_bill():
+        count += 1
+        review += bill.status == "review"
     faults = sum(count for code, count in findings.items() if code != "pile_unlisted")
     say(
-        f"{replay.frames} frames, {len(newest)} bills, {review} under review, {faults} findings"
+        f"{replay.frames} frames, {count} bills, {review} under review, {faults} findings"
         + "".join(f", {count} × {code}" for code, count in sorted(findings.items()))
     )
     return 1 if review or faults else 0
@@ -161,7 +162,7 @@ class _Progress:
         self._bar.update(self._task, completed=sum(self._done.values()), rate=rate)
 
 
-def _print_bills(bills: Sequence[BillIssued], *, as_json: bool) -> None:
+def _print_bills(bills: Iterable[BillIssued], *, as_json: bool) -> None:
     if as_json:
         for bill in bills:
             sys.stdout.write(bill.body + "\n")

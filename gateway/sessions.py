@@ -522,7 +522,7 @@ class Sessions:
     def on_timer(self, transaction_id: str, at_ms: int) -> Outcome:
         """Fire what is due of one session, each at its own due time."""
         outcome = Outcome()
-        session = self.held(transaction_id)
+        session = self.find(transaction_id)
         if session is None:
             return outcome
         fired = session.core.on_timer(at_ms)

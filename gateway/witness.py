@@ -132,6 +132,18 @@ class LinkWitness:
     A read may end within a frame; then what follows is kept with it, so that the kept bytes decode.
     """
 
+    __slots__ = (
+        "_address",
+        "_is_cut",
+        "_is_whole",
+        "_kept_reads",
+        "_opened",
+        "_opened_at_ms",
+        "_protocol",
+        "_reads",
+        "_witness",
+    )
+
     def __init__(self, witness: Witness, address: str, opened_at_ms: int, protocol: str | None) -> None:
         self._protocol = protocol
         self._witness = witness

@@ -25,6 +25,25 @@ class Link:
         only_pile: the one pile that this link may speak for, where that is known; frames of others are refused.
     """
 
+    __slots__ = (
+        "_cipher",
+        "_configured",
+        "_down",
+        "_framers",
+        "_heard",
+        "_is_met",
+        "_is_settled",
+        "_max_buffer_bytes",
+        "_only_pile",
+        "_options",
+        "_overheard",
+        "_talk",
+        "_up",
+        "dialect",
+        "pile_id",
+        "state",
+    )
+
     def __init__(
         self,
         *,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections import Counter, deque
@@ -73,7 +72,7 @@ class TcpListener:
         metrics: Metrics,
     ) -> None:
         self.config = config
-        self.limits = limits
+        self._limits = limits
         self.clock = clock
         self.links: set[TcpLink] = set()
         self.per_address: Counter[str] = Counter()
@@ -93,9 +92,29 @@ class TcpListener:
             )
         except OSError as error:
             raise ListenerError("listen_failed", f"cannot listen on {config.host}:{config.port}: {error}") from error
+        self._set_options()
         port = cast(int, self._server.sockets[0].getsockname()[1])
         log.info("listener_started", host=config.host, port=port, has_tls=bool(config.tls_cert_file))
         return port
+
+    @property
+    def limits(self) -> LimitsConfig:
+        """What one link and one address may use; new ones hold for links that open from now on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: LimitsConfig) -> None:
+        self._limits = limits
+        self._set_options()
+
+    def _set_options(self) -> None:
+        """What every link inherits from the socket that listens: no link needs an object for its own."""
+        for sock in self._server.sockets if self._server is not None else ():
+            # What a slow reader leaves waiting in the kernel is bounded too, not only what waits here.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._limits.write_buffer_bytes_max)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.config.keepalive_s)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def has_room(self, host: str) -> bool:
         """Whether one more link, from this address, is within the limits."""
@@ -130,11 +149,13 @@ class TcpListener:
 class TcpLink(asyncio.Protocol):
     """One connection: bytes to the pipeline, and nothing else."""
 
+    __slots__ = ("_host", "_listener", "_paced", "_transport", "pipeline")
+
     def __init__(self, listener: TcpListener) -> None:
         self.pipeline: Pipeline | None = None
         self._listener = listener
         self._transport: asyncio.Transport | None = None
-        self._paced: deque[bytes] = deque()  # the first was written, and its pause is not over
+        self._paced: deque[bytes] | None = None  # the first was written, and its pause is not over
         self._host = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -147,7 +168,6 @@ class TcpLink(asyncio.Protocol):
             log.warning("link_refused", address=self._host, reason="too many links")
             self._transport.abort()
             return
-        self._set_options()
         limits = self._listener.limits
         self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes_max)
         self._listener.links.add(self)
@@ -164,18 +184,6 @@ class TcpLink(asyncio.Protocol):
     def _follow_pause(self) -> None:
         if self._listener.is_paused:
             self.pause(is_paused=True)
-
-    def _set_options(self) -> None:
-        assert self._transport is not None
-        sock = self._transport.get_extra_info("socket")
-        if sock is None:
-            return
-        with contextlib.suppress(OSError):  # the peer may be gone already
-            # What a slow reader leaves waiting in the kernel is bounded too, not only what waits here.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._listener.limits.write_buffer_bytes_max)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self._listener.config.keepalive_s)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer."""
@@ -211,16 +219,20 @@ class TcpLink(asyncio.Protocol):
         if not pace_ms:
             self._write_now(data)
             return
-        self._paced.append(data)
-        if len(self._paced) == 1:
+        if self._paced:
+            self._paced.append(data)
+        else:
+            self._paced = deque((data,))
             self._write_next(pace_ms)
 
     def _write_next(self, pace_ms: int) -> None:
         """The first that waits, and the others one by one behind it."""
+        assert self._paced
         self._write_now(self._paced[0])
         asyncio.get_running_loop().call_later(pace_ms / 1000, self._paced_out, pace_ms)
 
     def _paced_out(self, pace_ms: int) -> None:
+        assert self._paced
         self._paced.popleft()
         if self._paced:
             self._write_next(pace_ms)

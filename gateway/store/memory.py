@@ -1,14 +1,30 @@
-"""A store without a disk, for replay: the same rows, looked up the same way."""
+"""A store without a file of its own, for replay: the same rows, looked up the same way.
+
+What still runs is held in memory. Bills, and sessions that have theirs, go to a private database of SQLite which spills
+to a temporary file by itself and is gone with the process: a log may be as long as it likes.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import marshal
+import pickle
+import sqlite3
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.outcome import BillIssued, LiveState, Row, SamplesTaken, SessionSaved
 from gateway.store import Store
+
+_SETTLED_MAX = 256  # billed sessions held in memory: most of what is looked up again is looked up soon
+_TABLES = """
+CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB) WITHOUT ROWID;
+CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB,
+ PRIMARY KEY (order_ms, transaction_id, revision)) WITHOUT ROWID;
+CREATE INDEX bill_of ON bill (transaction_id, revision)
+"""
+_NEWEST = "WHERE revision = (SELECT max(revision) FROM bill b WHERE b.transaction_id = bill.transaction_id)"
 
 
 class MemoryStore:
@@ -22,7 +38,13 @@ class MemoryStore:
         self._mirror = mirror
         self._sessions: dict[str, SessionSaved] = {}
         self._states: dict[str, list[LiveState]] = defaultdict(list)
-        self._bills: dict[str, list[BillIssued]] = defaultdict(list)
+        self._settled: OrderedDict[str, None] = OrderedDict()  # billed ones among them, the longest untouched first
+        self._spill = sqlite3.connect("", isolation_level=None)
+        self._spill.execute("PRAGMA journal_mode = OFF")
+        self._spill.executescript(_TABLES)
+
+    def __del__(self) -> None:
+        self._spill.close()
 
     def keep(self, rows: Iterable[Row]) -> None:
         """Take rows in the order they happened."""
@@ -32,21 +54,53 @@ class MemoryStore:
         for row in rows:
             match row:
                 case SessionSaved():
-                    self._sessions[row.transaction_id] = row
+                    self._save(row)
                 case SamplesTaken():
-                    self._states[row.transaction_id] += row.states
+                    self._states_of(row.transaction_id).extend(row.states)
                 case BillIssued():
-                    self._bills[row.transaction_id].append(row)
+                    key = (row.ended_at_ms or row.created_at_ms, row.transaction_id, row.revision)
+                    self._spill.execute("INSERT INTO bill VALUES (?,?,?,?)", (*key, pickle.dumps(row)))
+
+    def _save(self, row: SessionSaved) -> None:
+        self._states_of(row.transaction_id)
+        self._sessions[row.transaction_id] = row
+        self._settled.pop(row.transaction_id, None)
+        if row.state == "billed":
+            self._settled[row.transaction_id] = None
+            while len(self._settled) > _SETTLED_MAX:
+                oldest, _ = self._settled.popitem(last=False)
+                states = marshal.dumps(self._states.pop(oldest))
+                values = (oldest, json.dumps(self._sessions.pop(oldest).frozen), states)
+                self._spill.execute("INSERT OR REPLACE INTO session VALUES (?,?,?)", values)
+
+    def _states_of(self, transaction_id: str) -> list[LiveState]:
+        """The live states of a session, in memory from now on."""
+        found = self._states.get(transaction_id)
+        if found is None:
+            spilt = self._spilt(transaction_id)
+            found = self._states[transaction_id] = spilt[1] if spilt is not None else []
+        return found
+
+    def _spilt(self, transaction_id: str) -> tuple[Any, list[LiveState]] | None:
+        sql = "SELECT frozen, states FROM session WHERE transaction_id = ?"
+        row = self._spill.execute(sql, (transaction_id,)).fetchone()
+        return None if row is None else (json.loads(row[0]), marshal.loads(row[1]))
 
     def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[LiveState]] | None:
         """(frozen, live states) of a session, or ``None``."""
         saved = self._sessions.get(transaction_id)
         if saved is None:
-            return None
-        return json.loads(json.dumps(saved.frozen)), self._states[transaction_id]
+            return self._spilt(transaction_id)
+        return json.loads(json.dumps(saved.frozen)), self._states_of(transaction_id)
+
+    def each_bill(self, *, all_revisions: bool = False) -> Iterator[BillIssued]:
+        """The newest revision of every bill, or all revisions, in order of the session's end."""
+        where = "" if all_revisions else _NEWEST
+        for (body,) in self._spill.execute(
+            f"SELECT body FROM bill {where} ORDER BY order_ms, transaction_id, revision"
+        ):
+            yield pickle.loads(body)
 
     def bills(self, *, all_revisions: bool = False) -> list[BillIssued]:
-        """The newest revision of every bill, or all revisions."""
-        if all_revisions:
-            return [bill for revisions in self._bills.values() for bill in revisions]
-        return [revisions[-1] for revisions in self._bills.values()]
+        """The same, all at once."""
+        return list(self.each_bill(all_revisions=all_revisions))

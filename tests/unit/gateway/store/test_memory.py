@@ -35,5 +35,24 @@ def test_it_recalls_what_a_database_would(tmp_path):
 def test_bills_are_the_newest_unless_all_are_wanted():
     memory = MemoryStore()
     memory.keep(ROWS)
-    assert [(each.transaction_id, each.revision) for each in memory.bills()] == [("t2", 2), ("t1", 1)]
+    assert [(each.transaction_id, each.revision) for each in memory.bills()] == [("t1", 1), ("t2", 2)]
     assert len(memory.bills(all_revisions=True)) == 3
+
+
+def test_what_left_memory_is_found_and_goes_on():
+    memory = MemoryStore()
+    for number in range(600):
+        key = f"t{number}"
+        memory.keep([SamplesTaken(key, ((number, 50, 0, 0, 0, 0, True, None),))])
+        memory.keep([SessionSaved(key, "o", "p1", 1, "billed", None, 1, None, 0, {"n": number})])
+    assert memory.recall("t3") == ({"n": 3}, [(3, 50, 0, 0, 0, 0, True, None)])
+    assert memory.recall("t599") == ({"n": 599}, [(599, 50, 0, 0, 0, 0, True, None)])
+    memory.keep([SamplesTaken("t3", ((9, 60, 0, 0, 0, 0, True, False),))])
+    memory.keep([SessionSaved("t3", "o", "p1", 1, "charging", None, 1, None, 0, {"n": 33})])
+    wanted = ({"n": 33}, [(3, 50, 0, 0, 0, 0, True, None), (9, 60, 0, 0, 0, 0, True, False)])
+    assert memory.recall("t3") == wanted
+    memory.keep([SessionSaved(f"u{n}", "o", "p1", 1, "billed", None, 1, None, 0, {}) for n in range(600)])
+    assert memory.recall("t3") == wanted
+    memory.keep([SessionSaved("t3", "o", "p1", 1, "billed", None, 1, None, 0, {"n": 34})])
+    memory.keep([SessionSaved(f"v{n}", "o", "p1", 1, "billed", None, 1, None, 0, {}) for n in range(600)])
+    assert memory.recall("t3") == ({"n": 34}, wanted[1])
