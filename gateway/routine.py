@@ -24,6 +24,9 @@ _PUSH_AGAIN_MS = 300_000
 _SYNC_AGAIN_MS = 3_600_000
 _CLOCK_CODES = {"time_zero_date", "time_epoch_reset", "time_future", "time_clock_skew", "time_step_mid_session"}
 
+_SHARE_LEAST = 256  # piles looked at in one tick
+_ROUND_TICKS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class RoutineConfig:
@@ -50,6 +53,8 @@ class Routine:
         self._orders = orders
         self._config = config
         self._tried_at_ms: dict[str, int] = {}
+        self._round: list[str] = []  # piles that this round has yet to look at
+        self._share = _SHARE_LEAST
         self._pushed_at_ms: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -94,8 +99,14 @@ class Routine:
             self._spawn(self._place(AskRecord(pile_id, None, connector, transaction_id)))
 
     def tick(self, at_ms: int) -> None:
-        """Now and then: overdue clocks and stale tariffs of connected piles."""
-        for pile_id in list(self._switchboard.speakers):
+        """Now and then: overdue clocks and stale tariffs of connected piles, a share of them when they are many."""
+        if not self._round:
+            self._round = list(self._switchboard.speakers)
+            self._share = max(_SHARE_LEAST, len(self._round) // _ROUND_TICKS)
+        share, self._round = self._round[: self._share], self._round[self._share :]
+        for pile_id in share:
+            if pile_id not in self._switchboard.speakers:
+                continue
             state = self._switchboard.engine.piles.state(pile_id)
             checked_ms = state.clock_checked_at_ms or 0
             tried_ms = self._tried_at_ms.get(pile_id, 0)

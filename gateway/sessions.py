@@ -66,6 +66,7 @@ class Sessions:
         self.requests: dict[Place, StartRequested] = {}  # newest request of a connector
         self._recall = recall
         self._open: dict[str, OpenSession] = {}
+        self._by_pile: dict[str, dict[str, OpenSession]] = {}  # the same: a link concerns only its own
         self._billed: OrderedDict[str, OpenSession] = OrderedDict()
         self._billed_kept_max = billed_kept_max
         self._active: dict[Place, str] = {}  # connector -> transaction that may be charging there
@@ -198,6 +199,7 @@ class Sessions:
             idle.rest()
         if state is State.BILLED:
             self._open.pop(key, None)
+            self._by_pile.get(session.core.pile_id, {}).pop(key, None)
             self._billed[key] = session
             self._billed.move_to_end(key)
             while len(self._billed) > self._billed_kept_max:
@@ -206,6 +208,7 @@ class Sessions:
             return
         self._billed.pop(key, None)
         self._open[key] = session
+        self._by_pile.setdefault(session.core.pile_id, {})[key] = session
         if state in _HOLDING:
             holder = self.active_on(*session.place)
             if holder is None or state is State.CHARGING or holder.core.state is not State.CHARGING:
@@ -455,7 +458,7 @@ class Sessions:
         return outcome
 
     def _of_pile(self, pile_id: str) -> list[OpenSession]:
-        return [session for session in self._open.values() if session.core.pile_id == pile_id]
+        return list(self._by_pile.get(pile_id, {}).values())
 
     # -- watching a running charge ----------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from protocol.link import Link
 
 _GROUP = 100
 _SINGLE = 150
-_TABLES = ("record", "session", "bill", "bill_newest", "bill_anomaly", "meter")
+_TABLES = ("record", "session", "bill", "bill_newest", "bill_anomaly", "register_chain")
 
 
 def bill_rows(directory: Path, count: int) -> list[list[Row]]:

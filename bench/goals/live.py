@@ -82,6 +82,8 @@ def measure_p5(size: Size, directory: Path) -> list[Measure]:
     span_ms = 4 * size.live_ms
     fair = size.open_rate * span_ms / 1000 / 2 / size.open_links
     with both(directory / "p5", size.open_links) as (ours, theirs):
+        for side in (ours, theirs):
+            side.run(f"closed 1 1 {span_ms}")  # every pile begins its charge
         for _ in range(size.live_rounds):
             mine = ours.run(f"open {size.open_rate} {span_ms} 0")
             other = theirs.run(f"open {size.open_rate} {span_ms} 0")

@@ -56,7 +56,7 @@ class StoreConfig:
     Attributes:
         path: the file.
         batch_rows_max: rows of one transaction.
-        batch_latency_ms_max: how long a transaction may wait for company.
+        batch_latency_ms_max: how long a transaction may wait for company, when the one before had some.
         telemetry_flush_ms: samples and the like are written at least this often.
         queue_rows_max: above this many waiting rows the gateway stops reading from its links.
         busy_timeout_ms: how long to wait for another process's lock before trying again.
@@ -116,6 +116,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._telemetry: list[Row] = []
         self._lock = threading.Lock()
+        self._has_company = False
         self._stop = threading.Event()
         self._connection = _open(Path(config.path), config.busy_timeout_ms)
         self._rows = RowWriter(self._connection, endpoints, envelope)
@@ -171,7 +172,11 @@ class Writer:
         self._connection.close()
 
     def _gather(self) -> tuple[list[_Item], bool]:
-        """The next batch: whatever waits, after a short wait for company; (items, whether to go on)."""
+        """The next batch: whatever waits; (items, whether to go on).
+
+        It waits a little for company when the batch before had some: one who comes alone is not kept waiting, and a
+        storm shares its commits.
+        """
         try:
             first = self._queue.get(timeout=self._config.telemetry_flush_ms / 1000)
         except queue.Empty:
@@ -179,8 +184,9 @@ class Writer:
         items: list[_Item] = []
         rows = 0
         item: _Item | None = first
-        wait_s = self._config.batch_latency_ms_max / 1000
+        wait_s = self._config.batch_latency_ms_max / 1000 if self._has_company else 0
         while True:
+            self._has_company = len(items) > 0
             if item is None:
                 return items, False
             items.append(item)
