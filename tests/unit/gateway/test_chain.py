@@ -1,0 +1,118 @@
+import dataclasses
+import itertools
+
+import pytest
+
+from gateway.chain import RegisterChains
+from gateway.outcome import ChainKept
+
+PLACE = ("p1", 1)
+
+
+def link(transaction_id, order_ms, start, stop, **changes):
+    """A charge that moved the register from ``start`` to ``stop``."""
+    values = {"started_ms": order_ms, "stopped_ms": order_ms + 5, "account": "car", **changes}
+    return ChainKept("p1", values.pop("connector", 1), transaction_id, order_ms, start, stop, **values)
+
+
+FIRST, SECOND, THIRD = link("a", 100, 0, 10), link("b", 200, 10, 30), link("c", 300, 30, 60)
+
+
+def chained(*links):
+    chains = RegisterChains()
+    for each in links:
+        chains.put(each)
+    return chains
+
+
+def test_a_charge_knows_the_one_before_and_the_register_behind_it():
+    chains = chained(FIRST, SECOND, THIRD)
+    former = chains.previous(PLACE, "b", 200)
+    assert (former.transaction_id, former.meter_start_e4kwh, former.meter_stop_e4kwh) == ("a", 0, 10)
+    assert (former.started_ms, former.stopped_ms, former.account) == (100, 105, "car")
+    assert former.has_orders_since is False
+    assert chains.following(PLACE, "b", 200, is_waiting=False) == 30
+    assert chains.previous(PLACE, "a", 100) is None
+    assert chains.following(PLACE, "c", 300, is_waiting=False) is None
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((FIRST, SECOND, THIRD))))
+def test_the_order_of_the_charges_counts_not_that_of_their_records(order):
+    chains = chained(*order)
+    assert chains.previous(PLACE, "c", 300).transaction_id == "b"
+    assert chains.following(PLACE, "a", 100, is_waiting=False) == 10
+    assert chains.newest(PLACE) == THIRD
+
+
+def test_charges_of_one_moment_are_told_apart_by_their_numbers():
+    chains = chained(link("y", 100, 10, 20), link("x", 100, 0, 10))
+    assert chains.previous(PLACE, "y", 100).transaction_id == "x"
+    assert chains.previous(PLACE, "x", 100) is None
+    assert chains.following(PLACE, "x", 100, is_waiting=False) == 10
+
+
+def test_every_connector_has_a_register_of_its_own():
+    chains = chained(FIRST, link("z", 150, 7_000, 7_010, connector=2))
+    assert chains.previous(PLACE, "b", 200).transaction_id == "a"
+    assert chains.previous(("p1", 2), "b", 200).transaction_id == "z"
+    assert chains.newest(("p2", 1)) is None
+
+
+def test_a_record_accepted_anew_takes_the_place_of_the_former_one():
+    chains = chained(FIRST, SECOND, dataclasses.replace(FIRST, meter_stop_e4kwh=9))
+    assert chains.previous(PLACE, "b", 200).meter_stop_e4kwh == 9
+    assert chains.previous(PLACE, "a", 100) is None
+
+
+def test_a_charge_that_waits_in_between_hides_the_register_from_both_sides():
+    chains = chained(FIRST, THIRD)
+    assert not chains.previous(PLACE, "c", 300).has_orders_since
+    assert chains.following(PLACE, "a", 100, is_waiting=False) == 30
+    chains.wait(PLACE, "b", 200)
+    assert chains.previous(PLACE, "c", 300).has_orders_since
+    assert chains.following(PLACE, "a", 100, is_waiting=False) is None
+    chains.put(SECOND)
+    assert not chains.previous(PLACE, "c", 300).has_orders_since
+    assert chains.following(PLACE, "a", 100, is_waiting=False) == 10
+
+
+def test_one_waiting_charge_between_two_records_knows_both_registers():
+    chains = chained(FIRST, THIRD)
+    chains.wait(PLACE, "b", 200)
+    assert chains.previous(PLACE, "b", 200).meter_stop_e4kwh == 10
+    assert not chains.previous(PLACE, "b", 200).has_orders_since
+    assert chains.following(PLACE, "b", 200, is_waiting=True) == 30
+
+
+@pytest.mark.parametrize(("order_ms", "is_known"), [(50, True), (150, False), (250, False), (350, True)])
+def test_of_two_waiting_charges_none_knows_its_share(order_ms, is_known):
+    chains = chained(FIRST, THIRD)
+    chains.wait(PLACE, "b", 200)
+    chains.wait(PLACE, "other", order_ms)
+    assert (chains.following(PLACE, "b", 200, is_waiting=True) == 30) is is_known
+
+
+def test_a_record_tells_those_whose_view_it_changed():
+    chains = chained(FIRST)
+    chains.wait(PLACE, "b2", 210)
+    chains.wait(PLACE, "b1", 200)
+    chains.wait(PLACE, "later", 400)
+    chains.wait(PLACE, "early", 50)
+    chains.put(THIRD)
+    assert chains.neighbours(PLACE, "c", 300) == ["a", "b1", "b2"]
+    assert chains.neighbours(PLACE, "a", 100) == ["early"]
+
+
+def test_a_register_keeps_its_newest_sixty_four_charges():
+    chains = chained(*(link(f"t{number:03}", number, number * 10, number * 10 + 10) for number in range(70)))
+    assert chains.previous(PLACE, "t006", 6) is None
+    assert chains.previous(PLACE, "t007", 7).transaction_id == "t006"
+    assert chains.newest(PLACE).transaction_id == "t069"
+
+
+def test_what_a_former_run_kept_is_taken_up():
+    chains = RegisterChains()
+    chains.restore([THIRD, dataclasses.replace(SECOND, meter_start_e4kwh=None, meter_stop_e4kwh=None), FIRST])
+    assert chains.newest(PLACE) == THIRD
+    assert chains.previous(PLACE, "c", 300).has_orders_since
+    assert chains.neighbours(PLACE, "c", 300) == ["a", "b"]
