@@ -121,9 +121,10 @@ def _reasons(
     if "serial_mismatch_stream" in codes and record is not None and record.serial != evidence.transaction_id:
         reasons.append("serial_mismatch_stream")
     former = evidence.former
+    was_posted = former is not None and former.posted_fen is not None
     if former is not None and former.is_decided:
         reasons.append("decided_before")
-    if not gate.is_passed:
+    if not gate.is_passed and (is_grave(held) or was_posted):
         reasons.append("gate")
     posted_fen = former.posted_fen if former is not None else None
     if posted_fen is not None and posted_fen - total_fen > evidence.tolerances.downward_fen:

@@ -193,8 +193,8 @@ class Billing:
 
 
 def _digest(document: Mapping[str, Any]) -> str:
-    """The content of a bill, whatever its revision."""
-    content = {key: value for key, value in document.items() if key != "revision"}
+    """The content of a bill, whatever its revision; a second way to the same figures is no change."""
+    content = {key: value for key, value in document.items() if key not in ("revision", "basis")}
     return hashlib.sha256(_text(content).encode()).hexdigest()
 
 

@@ -322,7 +322,8 @@ def conclude(case, energy, codes, times, basis, charged, doubts, is_rebound) -> 
     }
     doubts = (*doubts, *energy.doubts, *human_reasons(case, codes, times, total, may_bear, occupied))
     is_passed = total == 0 if case.shown is None else total <= case.shown + max(Fraction(1, 2), case.shown / 50)
-    decision = decide(codes, min(confidence.values()), is_passed, doubts)
+    needs_gate = story.posted is not None or is_grave(codes)
+    decision = decide(codes, min(confidence.values()), is_passed or not needs_gate, doubts)
     is_consistent = case.rec is not None and is_consistent_with_own_price(case)
     hidden = catalogue.explained(set(codes), is_consistent)
     return Verdict(
@@ -374,7 +375,7 @@ def human_reasons(case: Case, codes, times: Times, total: Fraction, may_bear: bo
         reasons.append("far above the prepaid money")
     if occupied is not None and occupied.is_for_a_person:
         reasons.append("occupied longer than the guard")
-    is_repair = story.posted is not None or any(catalogue.SEVERITY[code] in "MC" for code in codes)
+    is_repair = story.posted is not None or is_grave(codes)
     end_ms = case.t_end if case.n else times.end_ms or times.start_ms
     if is_repair and story.judged_at_ms - end_ms > 90 * DAY_MS:
         reasons.append("older than 90 days")
@@ -398,4 +399,8 @@ def status_of(decision: str, codes, payable: Payable, accepted: Fraction) -> str
         return "void"
     if decision == "favour":
         return "provisional"
-    return "repaired" if any(catalogue.SEVERITY[code] in "MC" for code in codes) else "normal"
+    return "repaired" if is_grave(codes) else "normal"
+
+
+def is_grave(codes) -> bool:
+    return any(catalogue.SEVERITY[code] in "MC" for code in codes)

@@ -192,10 +192,12 @@ def test_a_record_sent_twice_changes_nothing():
     assert set(judge(twice).codes) == {"record_duplicate_identical"}
 
 
-def test_above_what_was_shown_goes_to_a_person():
+def test_a_mended_bill_above_what_was_shown_goes_to_a_person():
     dark = tuple(replace(one, amount_e4yuan=0) for one in SAMPLES)
     found = judge(replace(STORY, samples=dark))
-    assert (found.is_gate_passed, found.status, text(found.amount, 2)) == (False, "review", "62.10")
+    assert (found.is_gate_passed, found.status, text(found.amount, 2)) == (False, "normal", "62.10")
+    mended = judge(replace(with_record(amount_e4yuan=648_000, **tier(400_000, 648_000, 162_000)), samples=dark))
+    assert (mended.is_gate_passed, mended.status, text(mended.amount, 2)) == (False, "review", "62.10")
 
 
 def test_the_gate_at_its_edge():
