@@ -43,6 +43,10 @@ class RegisterChains:
         """A charge takes place, and its record has not come: the register moves by what nobody told yet."""
         self._waiting[place][transaction_id] = order_ms
 
+    def forget(self, place: Place, transaction_id: str) -> None:
+        """A charge that was waited for never took place."""
+        self._waiting[place].pop(transaction_id, None)
+
     def _insert(self, link: ChainKept) -> None:
         links = self._links[(link.pile_id, link.connector)]
         bisect.insort(links, link, key=lambda each: (each.order_ms, each.transaction_id))

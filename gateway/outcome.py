@@ -118,6 +118,13 @@ class SamplesTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplesLeft:
+    """The live states kept under one session belong to another one, which keeps them anew."""
+
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordStored:
     """A record as it came. ``transaction_id`` is the session's key, ``serial`` the digits of the wire."""
 
@@ -260,6 +267,7 @@ Row = (
     | OfflineCardsKnown
     | SessionSaved
     | SamplesTaken
+    | SamplesLeft
     | RecordStored
     | BillIssued
     | TariffPriced

@@ -29,7 +29,7 @@ class Records:
         outcome = Outcome(is_durable=True)
         outcome.replies.append(AcknowledgeRecord(event.pile_id, event.reply_ref, event.serial, True))
         record = record_of(event, self._sessions.site.zone)
-        session = self._session_of(event, record)
+        session = self._session_of(event, record, outcome)
         session.is_card_known = session.is_card_known or self._is_card_known(event)
         if any(known.content_hash == record.content_hash for known in session.records):
             return outcome
@@ -46,15 +46,16 @@ class Records:
         outcome.rows.append(session.saved())
         return outcome
 
-    def _session_of(self, event: RecordReceived, record: Record) -> OpenSession:
+    def _session_of(self, event: RecordReceived, record: Record, outcome: Outcome) -> OpenSession:
         """The session a record belongs to, made if nobody knows it."""
         sessions = self._sessions
         key = record_key(event)
         session = sessions.find(key)
         if session is None:
-            holder = sessions.active_on(event.pile_id, event.connector)
-            if holder is not None and holder.stream_serial == event.serial:
-                return holder
+            holder = sessions.streamed(event.pile_id, event.serial)
+            if holder is not None and not holder.records:
+                has_confirmed = holder.core.start_accepted_at_ms is not None
+                return holder if has_confirmed else sessions.part(holder, key, outcome)
         elif self._is_reused(session, record):
             key = f"{key}-{record.content_hash[:8]}"
             session = sessions.find(key)

@@ -22,8 +22,8 @@ from gateway.billing import Billing
 from gateway.chain import Place, RegisterChains
 from gateway.lanes import Lane
 from gateway.opensession import OpenSession
-from gateway.outcome import Outcome
-from gateway.sessionrows import notice, session_event
+from gateway.outcome import Outcome, SamplesLeft
+from gateway.sessionrows import notice, samples_row, session_event
 from gateway.site import Site
 from protocol.commands import AuthoriseStart, StartCharging, UpdateBalance
 from protocol.detect import traits_of
@@ -72,6 +72,7 @@ class Sessions:
         self._active: dict[Place, str] = {}  # connector -> transaction that may be charging there
         self._plugged: dict[Place, str] = {}  # connector -> newest transaction that ended there, until the unplugging
         self._idle: dict[Place, Lane] = {}  # connectors on which no session waits for anything
+        self._streams: dict[tuple[str, str], str] = {}  # pile_id, serial of the samples -> transaction they went to
         self._touched: list[str] = []
 
     # -- looking --------------------------------------------------------------------------------------
@@ -104,6 +105,10 @@ class Sessions:
     def active_on(self, pile_id: str, connector: int) -> OpenSession | None:
         """The session that holds a connector: opened or charging."""
         return self._open.get(self._active.get((pile_id, connector), ""))
+
+    def streamed(self, pile_id: str, serial: str) -> OpenSession | None:
+        """The session that took samples under a number of the pile's own."""
+        return self.held(self._streams.get((pile_id, serial), ""))
 
     def take_touched(self) -> list[str]:
         """The transactions that changed since the last call: their deadlines may have moved."""
@@ -192,6 +197,8 @@ class Sessions:
         """Hold a session where it belongs, and note that its deadlines may have moved."""
         key, state = session.transaction_id, session.core.state
         self._touched.append(key)
+        if session.stream_serial is not None:
+            self._streams[session.core.pile_id, session.stream_serial] = key
         if session.core.sample_count and not session.records:
             self.chains.wait(session.place, key, session.begins_at_ms)
         idle = self._idle.pop(session.place, None)
@@ -203,7 +210,9 @@ class Sessions:
             self._billed[key] = session
             self._billed.move_to_end(key)
             while len(self._billed) > self._billed_kept_max:
-                self._billed.popitem(last=False)
+                _, former = self._billed.popitem(last=False)
+                if former.stream_serial is not None:
+                    self._streams.pop((former.core.pile_id, former.stream_serial), None)
             self.release(session)
             return
         self._billed.pop(key, None)
@@ -213,6 +222,37 @@ class Sessions:
             holder = self.active_on(*session.place)
             if holder is None or state is State.CHARGING or holder.core.state is not State.CHARGING:
                 self._active[session.place] = key
+
+    def part(self, holder: OpenSession, transaction_id: str, outcome: Outcome) -> OpenSession:
+        """Samples that went to a start which the pile never confirmed were another charge's: give them to it."""
+        core, rows = holder.core, holder.core.rows()
+        assert rows and holder.stream_serial is not None
+        place = holder.place
+        self._streams.pop((core.pile_id, holder.stream_serial), None)
+        self.chains.forget(place, holder.transaction_id)
+        self.release(holder)
+        if self._plugged.get(place) == holder.transaction_id:
+            self._plugged[place] = transaction_id
+        session = self.open(transaction_id, *place, rows[0][0])
+        for *values, is_charging, plugged in rows:
+            (session.core.take_sample if is_charging else session.core.take_rest)(*values, plugged)
+        if core.ended_at_ms is not None and session.core.state is State.CHARGING:
+            session.core.end(core.ended_at_ms, core.is_end_observed, core.idle_proof_at_ms or core.ended_at_ms)
+        for name in ("link_lost_at_ms", "next_start_at_ms", "bms_end", "nominal_e4kwh", "unplugged_at_ms"):
+            setattr(session, name, getattr(holder, name))
+            setattr(holder, name, None)
+        session.vins, holder.vins = holder.vins, []
+        session.is_start_told, session.is_end_told = False, False
+        holder.stream_serial = holder.sample_connector = None
+        holder.core = ChargingSession(
+            holder.transaction_id, core.pile_id, core.connector, core.opened_at_ms, self._timers_of(core.pile_id)
+        )
+        kept = samples_row(session.core)
+        assert kept is not None
+        outcome.rows += [SamplesLeft(holder.transaction_id), holder.saved(), kept]
+        self.keep(session)
+        self.keep(holder)  # its deadline may be over: then it fires at once
+        return session
 
     def release(self, session: OpenSession) -> None:
         """The session holds its connector no longer."""

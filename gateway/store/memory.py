@@ -14,7 +14,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.outcome import BillIssued, LiveState, Row, SamplesTaken, SessionSaved
+from gateway.outcome import BillIssued, LiveState, Row, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store
 
 _SETTLED_MAX = 256  # billed sessions held in memory: most of what is looked up again is looked up soon
@@ -57,6 +57,8 @@ class MemoryStore:
                     self._save(row)
                 case SamplesTaken():
                     self._states_of(row.transaction_id).extend(row.states)
+                case SamplesLeft():
+                    self._states_of(row.transaction_id).clear()
                 case BillIssued():
                     key = (row.ended_at_ms or row.created_at_ms, row.transaction_id, row.revision)
                     self._spill.execute("INSERT INTO bill VALUES (?,?,?,?)", (*key, pickle.dumps(row)))

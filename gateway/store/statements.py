@@ -79,6 +79,7 @@ class RowWriter:
         self._digests: dict[str, bytes] = {}
         self._writers: dict[type, Callable[[Any], None]] = {
             o.SamplesTaken: self._samples,
+            o.SamplesLeft: self._samples_left,
             o.SessionSaved: self._session,
             o.RecordStored: self._record,
             o.BillIssued: self._bill,
@@ -108,6 +109,9 @@ class RowWriter:
         self._connection.executemany(_PUT_SAMPLE, [(r.transaction_id, *state) for state in r.states])
         energy_e4kwh = max((state[1] for state in r.states if state[6]), default=0)
         self._connection.execute(_GROW_SESSION, (energy_e4kwh, r.transaction_id))
+
+    def _samples_left(self, r: o.SamplesLeft) -> None:
+        self._connection.execute("DELETE FROM sample WHERE transaction_id = ?", (r.transaction_id,))
 
     def _session(self, r: o.SessionSaved) -> None:
         self._connection.execute(

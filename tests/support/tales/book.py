@@ -366,6 +366,25 @@ def serial_mismatch_stream() -> Tale:
 
 
 @tale
+def start_never_heard() -> Tale:
+    own = f"{PILE}012603030829000009"
+    told = Tale(
+        "start_never_heard",
+        """An order to start that the pile never answers, and a charge under a number of the pile's own: live data and record agree
+        on it. Two transactions: the order never began, and the charge has no order, so a person names its driver.""",
+    )
+    told.login()
+    told.start(answer=None)
+    told.charge(serial=own)
+    told.rest("09:20:05")
+    told.record(serial=own)
+    told.expect(own, "review", "40.0000", "48.00", ["record_orphan_serial", "charge_without_order"], confidence_percent=30)
+    told.expect(SERIAL, "void", "0.0000", "0.00", ["authorised_never_started"])
+    told.until = "09:51:00"
+    return told
+
+
+@tale
 def record_wrong_connector() -> Tale:
     told = Tale(
         "record_wrong_connector",

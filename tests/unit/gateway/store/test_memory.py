@@ -1,4 +1,4 @@
-from gateway.outcome import BillIssued, SamplesTaken, SessionSaved
+from gateway.outcome import BillIssued, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store, StoreConfig
 from gateway.store.memory import MemoryStore
 
@@ -28,6 +28,9 @@ def test_it_recalls_what_a_database_would(tmp_path):
         == ({"seen": [1, 2]}, [(5, 50, 0, 0, 0, 0, True, None), (6, 60, 0, 0, 0, 0, True, None)])
     )
     assert memory.recall("t9") is None
+    memory.keep([SamplesLeft("t1")])
+    store.writer.call(lambda _: None).result(30)
+    assert memory.recall("t1") == store.reader.recall("t1") == ({"seen": [1, 2]}, [])
     assert len(store.reader.revisions("t2")) == 2
     store.close()
 
