@@ -11,7 +11,7 @@ from dataclasses import fields
 
 from billing_core.timers import Timers
 from gateway.engine import Engine
-from gateway.outcome import BillIssued, ChainKept, EventRaised, Outcome, SessionSaved
+from gateway.outcome import BillIssued, ChainKept, EventRaised, Outcome, PileClockChecked, PileSeen, SessionSaved
 from gateway.site import Site, site_from_file
 from gateway.store.memory import MemoryStore
 from gateway.tomlfile import TomlFile
@@ -246,6 +246,12 @@ class Yard:
         chains = {row.transaction_id: row for row in self.rows if isinstance(row, ChainKept)}
         self.engine = self._engine()
         self.engine.sessions.chains.restore(chains.values())
+        for row in self.rows:
+            if isinstance(row, PileSeen):
+                self.engine.sessions.protocols[row.pile_id] = row.protocol
+                self.engine.sessions.firmware[row.pile_id] = row.firmware_version
+            elif isinstance(row, PileClockChecked):
+                self.engine.sessions.pile_clocks[row.pile_id] = (row.at_ms, row.offset_ms)
         for row in sorted(newest.values(), key=lambda row: (row.opened_at_ms, row.transaction_id)):
             if row.state != "billed" or row.due_at_ms is not None:
                 found = self.store.recall(row.transaction_id)
