@@ -24,7 +24,7 @@ from gateway.site import Site
 from protocol import commands, events
 
 _KEPT_MAX = 4_096  # billed sessions in memory; ``recall`` finds the others
-_REPLAY_KEPT_MAX = 256  # the same: a log may be as long as it likes
+_REPLAY_KEPT_MAX = 64  # the same: a log may be as long as it likes
 
 
 class Engine:

@@ -17,7 +17,7 @@ from typing import Any
 from gateway.outcome import BillIssued, LiveState, Row, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store
 
-_SETTLED_MAX = 256  # billed sessions held in memory: most of what is looked up again is looked up soon
+_SETTLED_MAX = 64  # billed sessions held in memory: most of what is looked up again is looked up soon
 _TABLES = """
 CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB) WITHOUT ROWID;
 CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB,
