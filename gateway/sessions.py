@@ -14,7 +14,6 @@ from typing import Any
 from billing_core.evidence import Authorisation, BmsEnd, Evidence
 from billing_core.fixed import parse_scaled
 from billing_core.issue import order_no
-from billing_core.live import must_stop
 from billing_core.session import ChargingSession, Row
 from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
@@ -25,6 +24,7 @@ from gateway.opensession import OpenSession
 from gateway.outcome import Outcome, SamplesLeft
 from gateway.sessionrows import notice, samples_row, session_event
 from gateway.site import Site
+from gateway.watching import unwatched_e4kwh, watch
 from protocol.commands import AuthoriseStart, StartCharging, UpdateBalance
 from protocol.detect import traits_of
 from protocol.events import (
@@ -40,9 +40,7 @@ from protocol.events import (
 Recall = Callable[[str], "tuple[Mapping[str, Any], Sequence[Row]] | None"]
 
 _CLOCK_FRESH_MS = 24 * 3_600_000
-_SMALL_BALANCE_FEN = 1_000  # every sample of such a charge is looked at
 _HOLDING = {State.OPENED, State.CHARGING}
-_STOP_GROWTH_E4KWH = 5_000
 
 
 class Sessions:
@@ -314,7 +312,7 @@ class Sessions:
         self.keep(session)
         self.tell_start(session, event.at_ms, outcome)
         outcome.notices.append(notice("progress", session, event.at_ms, soc_percent=event.soc_percent))
-        self._watch(session, event, outcome)
+        watch(session, event, self.billing, outcome)
         outcome.lazy_rows.append(session.saved())
         return outcome
 
@@ -521,44 +519,9 @@ class Sessions:
             return False
         if session.stop_accepted_at_ms is not None and not session.is_stop_ignored_told:
             return False
-        lane.follow(session.core, event.is_plugged, self._unwatched_e4kwh(session, event.pile_id))
+        lane.follow(session.core, event.is_plugged, unwatched_e4kwh(session, event.pile_id, self.site))
         session.lane = lane
         return True
-
-    def _unwatched_e4kwh(self, session: OpenSession, pile_id: str) -> int | None:
-        """Up to which energy the money cannot be spent, at the dearest price; ``None`` when nothing is to be spent."""
-        balance_fen = session.balance_fen
-        if not self.site.stops_prepaid or session.is_stop_due_told or not balance_fen or session.authorisation is None:
-            return None
-        tariff = self.site.book.in_force(
-            pile_id=pile_id, station=self.site.station_of(pile_id), at_ms=session.authorisation.at_ms
-        )
-        if tariff is None:
-            return None
-        dearest_e5 = max(sum(pair) for pair in tariff.prices_e5.values())
-        if balance_fen <= _SMALL_BALANCE_FEN or not dearest_e5:
-            return -1 if dearest_e5 else None
-        return (balance_fen * 10_000_000 - 1) // (2 * dearest_e5)  # not half of it is spent: no need to reckon
-
-    def _watch(self, session: OpenSession, event: SampleReceived, outcome: Outcome) -> None:
-        """Stop before the money ends; notice a stop that the pile ignores."""
-        if self._is_money_spent(session, event):
-            session.is_stop_due_told = True
-            outcome.notices.append(notice("balance_reached", session, event.at_ms, balance_fen=session.balance_fen))
-        accepted_ms = session.stop_accepted_at_ms
-        if accepted_ms is None or session.is_stop_ignored_told:
-            return
-        before = max((row[1] for row in session.core.rows() if row[6] and row[0] <= accepted_ms), default=0)
-        if event.energy_e4kwh - before > _STOP_GROWTH_E4KWH:
-            session.is_stop_ignored_told = True
-            outcome.notices.append(notice("stop_ignored", session, event.at_ms, stop_accepted_at_ms=accepted_ms))
-
-    def _is_money_spent(self, session: OpenSession, event: SampleReceived) -> bool:
-        unwatched_e4kwh = self._unwatched_e4kwh(session, event.pile_id)
-        if unwatched_e4kwh is None or event.energy_e4kwh <= unwatched_e4kwh:
-            return False
-        assert session.balance_fen is not None
-        return must_stop(self.evidence(session, event.at_ms), session.balance_fen)
 
     # -- deadlines ------------------------------------------------------------------------------------
 
