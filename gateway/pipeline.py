@@ -176,7 +176,7 @@ class Pipeline:
         self._capture.append(at_ms, self._link_no, "up", data, self._link.dialect.name)
         self._witness.read(data, at_ms, is_whole=not self._link.buffered_bytes, is_cut=bool(facts))
         if traffic.frames != taken:
-            self._repeated(at_ms, traffic.frames - taken, has_samples=traffic.fed != fed)
+            self._repeated(at_ms, traffic.frames - taken, samples=traffic.fed - fed)
         self._testify(facts)
         for index, fact in enumerate(facts):
             if isinstance(fact, events.FrameRefused):
@@ -188,12 +188,12 @@ class Pipeline:
         for note in self._link.take_notes():
             self._log.info("dialect_note", protocol=self._link.protocol, note=note)
 
-    def _repeated(self, at_ms: int, count: int, *, has_samples: bool) -> None:
+    def _repeated(self, at_ms: int, count: int, *, samples: int) -> None:
         """Frames at the front of the newest read only repeated what was said before, and lanes took them."""
         assert self.pile_id is not None
         self._refused_in_a_row = 0
         self._count(at_ms, count)
-        self._witness.repeated(self.pile_id, at_ms, has_samples=has_samples)
+        self._witness.repeated(self.pile_id, at_ms, samples=samples)
         answers = self._link.repeats.take_answers() if self._link.repeats is not None else b""
         if answers:
             self._capture.append(at_ms, self._link_no, "down", answers, self._link.dialect.name)

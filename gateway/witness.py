@@ -194,19 +194,21 @@ class LinkWitness:
             if self._witness.take(rows, own, is_forced=kept > 0 or not self._is_whole):
                 self._kept_reads[pile_id] = len(self._reads)
 
-    def repeated(self, pile_id: str, at_ms: int, *, has_samples: bool) -> None:
+    def repeated(self, pile_id: str, at_ms: int, *, samples: int) -> None:
         """The newest read, or its beginning, only repeats what ``pile_id`` said before.
 
         Args:
-            has_samples: samples of a charge are among it; they are all kept.
+            samples: how many samples of a charge are among it; they are all kept.
         """
-        if not has_samples and self._is_whole and self._witness.is_thinned(pile_id, at_ms):
+        if not samples and self._is_whole and self._witness.is_thinned(pile_id, at_ms):
             return
         kept = self._kept_reads.get(pile_id, 0)
-        rows = [self._row(pile_id, moment, "up", "", data) for moment, data in self._reads[kept:]]
+        about = ",".join((events.SampleReceived.__name__,) * samples)
+        rows = [self._row(pile_id, moment, "up", "", data) for moment, data in self._reads[kept:-1]]
+        rows.append(self._row(pile_id, self._reads[-1][0], "up", about, self._reads[-1][1]))
         self._open(pile_id)
         is_forced = kept > 0 or not self._is_whole
-        if self._witness.take_repeats(rows, has_samples=has_samples, is_forced=is_forced):
+        if self._witness.take_repeats(rows, has_samples=samples > 0, is_forced=is_forced):
             self._kept_reads[pile_id] = len(self._reads)
 
     def sent(self, command: commands.PileCommand, data: bytes, at_ms: int) -> None:
