@@ -48,7 +48,7 @@ truth: $(STAMP)
 	@$(BIN)/python -m tests.truth
 
 soak: $(STAMP)
-	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults
+	@$(BIN)/python -m pytest -m soak --timeout 0 tests
 
 # A source archive, a wheel built from it, and the wheel in an environment of its own, away from these sources.
 wheel: $(STAMP)

@@ -224,7 +224,8 @@ class Sessions:
     def part(self, holder: OpenSession, transaction_id: str, outcome: Outcome) -> OpenSession:
         """Samples that went to a start which the pile never confirmed were another charge's: give them to it."""
         core, rows = holder.core, holder.core.rows()
-        assert rows and holder.stream_serial is not None
+        assert rows
+        assert holder.stream_serial is not None
         place = holder.place
         self._streams.pop((core.pile_id, holder.stream_serial), None)
         self.chains.forget(place, holder.transaction_id)
@@ -232,8 +233,9 @@ class Sessions:
         if self._plugged.get(place) == holder.transaction_id:
             self._plugged[place] = transaction_id
         session = self.open(transaction_id, *place, rows[0][0])
-        for *values, is_charging, plugged in rows:
-            (session.core.take_sample if is_charging else session.core.take_rest)(*values, plugged)
+        for at_ms, energy, amount, voltage, current, soc, is_charging, plugged in rows:
+            take = session.core.take_sample if is_charging else session.core.take_rest
+            take(at_ms, energy, amount, voltage, current, soc, plugged)
         if core.ended_at_ms is not None and session.core.state is State.CHARGING:
             session.core.end(core.ended_at_ms, core.is_end_observed, core.idle_proof_at_ms or core.ended_at_ms)
         for name in ("link_lost_at_ms", "next_start_at_ms", "bms_end", "nominal_e4kwh", "unplugged_at_ms"):

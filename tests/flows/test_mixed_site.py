@@ -129,16 +129,19 @@ def test_cards_that_started_without_the_link_are_billed_when_it_returns(tmp_path
     done.daemon.close()
 
 
-def check_all(day):
+def check_all(day, *, is_killed=False):
     """Every session of either family has one bill that holds, and no acknowledgement cost a record."""
-    stories = [story for pile in day.piles for story in pile.stories]
-    assert {story.transaction_id for story in stories} == set(day.bills)
+    stories = {story.transaction_id for pile in day.piles for story in pile.stories}
+    assert stories <= set(day.bills)
+    unheard = [day.bills[key] for key in set(day.bills) - stories]  # allowed, and killed before the pile heard of it
+    assert is_killed or not unheard
+    assert {(bill["status"], bill["amount_fen"]) for bill in unheard} <= {("void", 0)}
     assert {pile.plan.protocol for pile in day.piles} == {"ykc", "aaf5-sh52", "aaf5-sh26"}
     for bill in day.bills.values():
         assert fault_of(bill["document"]) is None
     for pile in day.piles:
         if isinstance(pile, Aaf5Pile):
-            assert (pile.queue.destroyed, pile.queue.unasked, len(pile.queue)) == (0, 0, 0)
+            assert (pile.queue.destroyed, len(pile.queue)) == (0, 0)
 
 
 def check_amounts(day, *, is_calm=True):
@@ -180,8 +183,9 @@ def test_a_replay_of_the_day_finds_the_same_bills(day):
 
 
 def test_a_daemon_that_is_killed_loses_no_record_of_either_family(tmp_path):
-    done = live_through(tmp_path, COUNT, kills=3)
-    check_all(done)
+    # an acknowledgement has 2 s of the pile's time to arrive in: at this speed a tenth of a second
+    done = live_through(tmp_path, COUNT, speed=20, kills=3)
+    check_all(done, is_killed=True)
     check_amounts(done, is_calm=False)
     done.daemon.close()
 

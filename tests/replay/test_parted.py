@@ -3,8 +3,8 @@
 import contextlib
 import sqlite3
 
-from tests.support.commandline import pilegate
 from tests.support.billed import REPLAYS
+from tests.support.commandline import pilegate
 
 STORY = REPLAYS / "start_never_heard"
 ORDERED, OWN = "55031412782305012603030829000001", "55031412782305012603030829000009"

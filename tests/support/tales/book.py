@@ -378,7 +378,9 @@ def start_never_heard() -> Tale:
     told.charge(serial=own)
     told.rest("09:20:05")
     told.record(serial=own)
-    told.expect(own, "review", "40.0000", "48.00", ["record_orphan_serial", "charge_without_order"], confidence_percent=30)
+    told.expect(
+        own, "review", "40.0000", "48.00", ["record_orphan_serial", "charge_without_order"], confidence_percent=30
+    )
     told.expect(SERIAL, "void", "0.0000", "0.00", ["authorised_never_started"])
     told.until = "09:51:00"
     return told
