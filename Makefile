@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install
 NEEDS_CC = command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
 SOURCES := $(shell find protocol billing_core gateway -name '*.pyx' -o -name '*.pxd' 2>/dev/null) setup.py pyproject.toml
 
-.PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean truth
+.PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean truth mutate
 
 help:
 	@echo "make demo   run the daemon with simulated piles and print the bills"
@@ -17,7 +17,7 @@ help:
 	@echo "make soak   the long rounds of the fault tests"
 	@echo "make wheel  build dist/*.whl and try it in an environment of its own"
 	@echo "make bench  measure against the plain C programs beside it (minutes); bench-quick, bench-compare, profile"
-	@echo "make lint   and types, cover, annotate, clean"
+	@echo "make lint   and types, cover, mutate, annotate, clean"
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (Debian: apt-get install python3)."; exit 1; }
@@ -95,6 +95,11 @@ cover: $(STAMP)
 	  -q --cov=protocol --cov=billing_core --cov-report=term-missing:skip-covered; status=$$?; \
 	  find protocol billing_core -name '*.c' -delete; \
 	  $(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
+
+# make mutate MUTATE="--count 400 --seconds 900 --only kinds": would the tests notice a small fault in the rules?
+mutate: $(STAMP)
+	@$(PIP) --editable ".[mutate]" --no-build-isolation
+	@$(BIN)/python -m tests.mutation $(MUTATE)
 
 SANITIZED := build/sanitize/lib
 SECONDS ?= 60
