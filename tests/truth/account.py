@@ -40,6 +40,7 @@ class Account:
 
     sessions: int = 0
     frames: int = 0
+    without_trace: int = 0
     without_bill: int = 0
     bills_alone: int = 0
     unexplained: int = 0
@@ -74,8 +75,10 @@ def account_of(month: Month) -> Account:
     firmware = {pile.plan.pile_id: pile.plan.firmware for pile in month.piles}
     found = Account(sessions=len(stories), frames=month.frames, spoiled=Counter(month.spoiled.values()))
     missing = [stories[key] for key in sorted(stories.keys() - newest.keys())]
-    found.without_bill = len(missing)
-    found.faults += [("no bill", story) for story in missing]
+    traceless = [story for story in missing if _is_traceless(story)]
+    found.without_trace = len(traceless)
+    found.without_bill = len(missing) - len(traceless)
+    found.faults += [("no bill", story) for story in missing if story not in traceless]
     for key, row in newest.items():
         story = stories.get(key)
         if story is None:
@@ -84,6 +87,11 @@ def account_of(month: Month) -> Account:
         _one(found, story, row)
         found.lost[(firmware[story.pile_id] == BAD_FIRMWARE, "record_missing" in row.anomalies)] += 1
     return found
+
+
+def _is_traceless(story) -> bool:
+    """A charge begun without the link whose record never came: not a byte of it reached the gateway."""
+    return story.channel == "offline" and not story.records_sent
 
 
 def _one(found: Account, story, row) -> None:
@@ -122,7 +130,7 @@ def check(found: Account) -> list[str]:
     kept_fen = found.posted_fen + found.waiting_fen + found.forgone_fen - found.regained_fen
     if kept_fen != found.true_fen:
         wrong.append(f"money is not conserved: {kept_fen} against {found.true_fen} fen")
-    if sum(found.statuses.values()) != found.sessions:
+    if sum(found.statuses.values()) + found.without_trace != found.sessions:
         wrong.append("not every charge has exactly one effective bill")
     return wrong
 
@@ -139,6 +147,7 @@ def table(found: Account) -> list[tuple[str, str]]:
         ("charges", f"{found.sessions:,}"),
         ("frames", f"{found.frames:,}"),
         ("charges with exactly one effective bill", f"{sum(found.statuses.values()):,}"),
+        ("charges that left no trace (begun without the link, no record ever sent)", str(found.without_trace)),
         ("bills without explanation", str(found.unexplained)),
         ("records that never came, usual firmware", f"{good[0]} of {good[1]:,} ({_percent(good[0], good[1])} %)"),
         ("records that never came, one bad firmware", f"{bad[0]} of {bad[1]:,} ({_percent(bad[0], bad[1])} %)"),
