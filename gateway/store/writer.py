@@ -3,18 +3,20 @@
 Everything that must be durable is handed to ``submit``; its future is done after COMMIT with ``synchronous=FULL``.
 While one commit reaches the disk the next batch gathers, so a storm of records shares its commits. A batch that
 fails for want of space or a lock is tried again for as long as it takes: nothing is acknowledged meanwhile, and
-nothing is dropped.
+nothing is dropped. Rows are written in the order in which they were handed over, telemetry too: a newer state of a
+session never ends up below an older one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +83,12 @@ Work = Callable[[sqlite3.Connection], Any]
 
 @dataclass(slots=True)
 class _Item:
-    """Rows, or a piece of work, and the promise that hangs on them."""
+    """Rows, or a piece of work, and the promise that hangs on them; ``before``: telemetry handed over earlier."""
 
     rows: Sequence[Row]
     work: Work | None
     done: Future[Any]
+    before: list[Row] = field(default_factory=list)
 
 
 class Writer:
@@ -136,7 +139,8 @@ class Writer:
     def _put(self, item: _Item) -> Future[Any]:
         with self._lock:
             self.queued_rows += len(item.rows) + 1
-        self._queue.put(item)
+            item.before, self._telemetry = self._telemetry, []  # older than it, and written before it
+            self._queue.put(item)
         return item.done
 
     def submit_telemetry(self, rows: Sequence[Row]) -> None:
@@ -165,8 +169,10 @@ class Writer:
         is_open = True
         while is_open:
             items, is_open = self._gather()
+            telemetry: list[Row] = []
             with self._lock:
-                telemetry, self._telemetry = self._telemetry, []
+                if self._queue.empty():  # else it is newer than what still waits there
+                    telemetry, self._telemetry = self._telemetry, []
             if items or telemetry:
                 self._commit_until_done(items, telemetry)
         self._connection.close()
@@ -190,7 +196,7 @@ class Writer:
             if item is None:
                 return items, False
             items.append(item)
-            rows += len(item.rows) + 1
+            rows += len(item.before) + len(item.rows) + 1
             if rows >= self._config.batch_rows_max:
                 return items, True
             try:
@@ -226,13 +232,13 @@ class Writer:
 
     def _commit(self, items: Sequence[_Item], telemetry: Sequence[Row]) -> list[Any]:
         self._connection.execute("BEGIN IMMEDIATE")
-        for row in telemetry:
-            self._rows.write(row)
         results = []
         for item in items:
-            for row in item.rows:
+            for row in (*item.before, *item.rows):
                 self._rows.write(row)
             results.append(item.work(self._connection) if item.work else None)
+        for row in telemetry:
+            self._rows.write(row)
         if self._before_commit is not None:
             self._before_commit()
         self._connection.execute("COMMIT")
@@ -247,11 +253,17 @@ class Writer:
 
     def _commit_one_by_one(self, items: list[_Item], telemetry: list[Row], cause: Exception) -> list[Any]:
         """Something cannot be written: find it, refuse it loudly, and lose nobody else's."""
-        if len(items) + len(telemetry) > 1:
-            log.error("batch_refused", reason=str(cause), items=len(items), telemetry=len(telemetry))
+        before = sum(len(item.before) for item in items)
+        if len(items) + before + len(telemetry) > 1:
+            log.error("batch_refused", reason=str(cause), items=len(items), telemetry=before + len(telemetry))
+        results = []
+        for item in items:
+            for row in item.before:
+                self._try((), [row])
+            results.append(self._try((dataclasses.replace(item, before=[]),), ()))
         for row in telemetry:
             self._try((), [row])
-        return [self._try((item,), ()) for item in items]
+        return results
 
     def _try(self, items: Sequence[_Item], telemetry: Sequence[Row]) -> Any:
         while True:
@@ -272,7 +284,7 @@ class Writer:
 
     def _settle(self, items: Sequence[_Item], results: Sequence[Any], telemetry: int) -> None:
         with self._lock:
-            self.queued_rows -= sum(len(item.rows) + 1 for item in items) + telemetry
+            self.queued_rows -= sum(len(item.before) + len(item.rows) + 1 for item in items) + telemetry
         for item, result in zip(items, results, strict=True):
             if isinstance(result, StoreError):
                 item.done.set_exception(result)

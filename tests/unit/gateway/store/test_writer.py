@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import StoreError
-from gateway.outcome import BillIssued, ChainKept, SamplesTaken
+from gateway.outcome import BillIssued, ChainKept, SamplesTaken, SessionSaved
 from gateway.store import Reader, StoreConfig, Writer
 
 WAIT_S = 30
@@ -255,3 +255,33 @@ def test_a_place_that_cannot_be_is_told(tmp_path):
     (tmp_path / "no.db").write_bytes(b"no database at all, but long enough to be looked at" * 50)
     with pytest.raises(StoreError, match="not a database"):
         Writer(StoreConfig(path=str(tmp_path / "no.db")), (), lambda *_: None)
+
+
+def saved(state, transaction_id="t1"):
+    return SessionSaved(transaction_id, "o1", "p1", 1, state, None, 1, None, 0, {})
+
+
+@pytest.mark.parametrize("rows_max", [1, 5_000])
+def test_rows_are_written_in_the_order_in_which_they_were_handed_over(make, reader, rows_max):
+    writer = make(batch_rows_max=rows_max, telemetry_flush_ms=60_000)
+    begun, go_on = threading.Event(), threading.Event()
+    writer.call(lambda _: begun.set() or go_on.wait(WAIT_S))
+    assert begun.wait(WAIT_S)  # whatever follows waits for one and the same transaction, or for its turn
+    writer.submit_telemetry([saved("first")])
+    writer.submit([saved("opened")])
+    writer.submit_telemetry([saved("charging")])
+    writer.submit([saved("opened", "t2")])
+    writer.submit_telemetry([saved("charging", "t2")])
+    go_on.set()
+    writer.submit([]).result(WAIT_S)
+    rows = reader.all("SELECT transaction_id, state FROM session ORDER BY transaction_id")
+    assert [(row["transaction_id"], row["state"]) for row in rows] == [("t1", "charging"), ("t2", "charging")]
+    assert writer.queued_rows == 0
+
+
+def test_the_last_word_before_the_end_is_the_newest(make, reader):
+    writer = make(telemetry_flush_ms=60_000)
+    writer.submit([saved("opened")])
+    writer.submit_telemetry([saved("charging")])
+    writer.close()
+    assert reader.one("SELECT state FROM session")["state"] == "charging"
