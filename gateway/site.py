@@ -18,7 +18,7 @@ from billing_core.tolerances import Tolerances
 from gateway.errors import ConfigError
 from gateway.siteterms import OccupancyEntry, tolerances_from
 from gateway.tomlfile import TomlFile, build
-from protocol.detect import NAMES, dialect_named
+from protocol.detect import NAMES, OPTIONS, dialect_named
 
 _FIRST_YEAR = 2000
 _LAST_YEAR = 2100
@@ -71,6 +71,8 @@ class PileEntry:
             raise ValueError("a pile needs an id")
         if self.protocol and dialect_named(self.protocol) is None:
             raise ValueError(f"protocol {self.protocol!r} is not known; there are: {', '.join(NAMES)}")
+        for unknown in sorted(set(self.options) - OPTIONS):
+            raise ValueError(f"option {unknown!r} is not known; there are: {', '.join(sorted(OPTIONS))}")
         if self.commissioned is not None:
             datetime.date.fromisoformat(self.commissioned)
 

@@ -12,6 +12,7 @@ BY_NAME_ONLY: tuple[Dialect, ...] = (AP,)  # without a checksum: spoken where a 
 DEFAULT = YKC
 _NAMED = {dialect.name: dialect for dialect in (*DIALECTS, *BY_NAME_ONLY)}
 NAMES = tuple(_NAMED)
+OPTIONS = frozenset[str]().union(*(dialect.options for dialect in _NAMED.values()))
 
 
 def dialect_named(protocol: str | None) -> Dialect | None:

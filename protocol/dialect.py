@@ -123,6 +123,7 @@ class Dialect:
         type_text: its type as ``decode`` prints it.
         traits: by protocol, such as ``aaf5-sh52``.
         code_texts: a sample's fault bits in words.
+        options: the deviations that a pile of it may have, by name.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Dialect:
     type_text: Callable[[int], str]
     traits: Callable[[str], Traits]
     code_texts: Callable[[int], list[str]]
+    options: frozenset[str] = frozenset()
 
 
 def refusal(cut: Cut, at_ms: int) -> FrameRefused:

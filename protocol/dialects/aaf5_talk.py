@@ -14,7 +14,16 @@ from protocol.dialects import aaf5, aaf5_orders, aaf5_overheard
 from protocol.dialects.aaf5_codes import alarm_texts
 from protocol.dialects.aaf5_frames import FORMS, KNOWN, SH26
 from protocol.dialects.aaf5_orders import Speech
-from protocol.dialects.aaf5_profiles import NOTES, by_frame, by_login, profile_named, traits_of
+from protocol.dialects.aaf5_profiles import (
+    F26_OPTION,
+    LV34_START_OPTION,
+    NOTES,
+    PERIODS_OPTION,
+    by_frame,
+    by_login,
+    profile_named,
+    traits_of,
+)
 from protocol.dialects.aaf5_wire import (
     ENCRYPTED,
     NAME,
@@ -282,4 +291,5 @@ AAF5 = Dialect(
     type_text=str,
     traits=traits_of,
     code_texts=alarm_texts,
+    options=frozenset({F26_OPTION, LV34_START_OPTION, PERIODS_OPTION}),
 )

@@ -148,4 +148,5 @@ YKC = Dialect(
     type_text=lambda kind: f"0x{kind:02X}",
     traits=lambda protocol: _TRAITS,
     code_texts=fault_texts,
+    options=frozenset({"balance-be", "fault-bit1-at-2", "five-rate"}),
 )

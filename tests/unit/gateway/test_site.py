@@ -118,6 +118,11 @@ def test_deviations_protocol_and_age_of_a_pile():
     )
 
 
+def test_a_deviation_that_no_dialect_knows_is_refused_with_those_that_there_are():
+    with pytest.raises(ConfigError, match=r"'balance_be' is not known; there are: balance-be, f26, "):
+        site_of(SITE.replace("register_decimals = 4", 'options = ["balance_be"]'))
+
+
 def test_cards_are_found_by_sixteen_digits():
     site = site_of(HEAD + '[[card]]\nuid = "d14b0a54"\n[[card]]\nuid = "1"\nlogic = "5"\n')
     assert site.cards == {"00000000D14B0A54": "0" * 16, "0000000000000001": "5"}
