@@ -57,7 +57,8 @@ def is_inside(energy_e4kwh: int, window: Window | None) -> bool:
 def scale_of(evidence: Evidence, record: Record, window: Window | None, half_e4kwh: int) -> tuple[int, int] | None:
     """The factor, as a fraction, by which a record is off; ``None`` when it is not.
 
-    The samples must admit the energy after and not before, and the registers must bear it out.
+    The samples must admit the energy after and not before, and the registers must bear it out: the former reading, or
+    the record's own difference where rated power bounds the window, since any factor fits one without an upper bound.
     """
     if window is None or is_inside(record.energy_e4kwh, window) or not record.has_registers:
         return None
@@ -69,7 +70,7 @@ def scale_of(evidence: Evidence, record: Record, window: Window | None, half_e4k
         chains = previous is not None and (
             abs(times * record.meter_start_e4kwh - over * previous.meter_stop_e4kwh) <= half_e4kwh * over
         )
-        moves = abs(times * (difference - record.energy_e4kwh)) <= half_e4kwh * over
+        moves = window[1] is not None and abs(times * (difference - record.energy_e4kwh)) <= half_e4kwh * over
         if chains or moves:
             return times, over
     return None

@@ -200,6 +200,16 @@ def test_every_factor_of_ten_is_tried(factor):
     assert sum(tier.energy_e4kwh for tier in mended.tiers) == 200_000
 
 
+def test_without_rated_power_only_the_former_register_bears_a_factor_out():
+    open_above = (194_900, None)
+    short = record(energy=194_000)  # a little less than the last sample, and no decimal error at all
+    assert scale_of(evidence(), short, open_above, HALF) is None
+    assert scale_of(evidence(), tenth(), open_above, HALF) == (10, 1)
+    assert scale_of(evidence(previous=None), tenth(), open_above, HALF) is None
+    found = derive(evidence(record={"energy": 194_000}, pile={"rated_w": None}))
+    assert (found.energy_basis, found.energy_e4kwh, found.scale) == ("last_sample", 195_000, None)
+
+
 def test_of_several_factors_the_smallest():
     # 0 kWh to 2 kWh: a hundredth and a tenth fit
     assert scale_of(evidence(), record(energy=100_000, meter_start_e4kwh=0), (0, 20_000), HALF) == (1, 1000)
