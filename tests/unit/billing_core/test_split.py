@@ -57,7 +57,13 @@ BOTH = {Rate.PEAK: 100_000, Rate.FLAT: 100_000}
         ({"energy_e4kwh": 200_001}, "samples", BOTH),
         # a clock that is not trusted splits nothing
         ({"started_ms": NINE_FORTY - 180_001}, "samples", BOTH),
-        # energy of a rate that nobody saw
+        # energy of a rate that nobody saw, up to the tolerance
+        (
+            {"tiers": tiers(flat=100_000, peak=97_000, valley=3_000)},
+            "record",
+            {Rate.PEAK: 97_000, Rate.FLAT: 100_000, Rate.VALLEY: 3_000},
+        ),
+        ({"tiers": tiers(flat=100_000, peak=96_999, valley=3_001)}, "samples", BOTH),
         ({"tiers": tiers(flat=100_000, valley=100_000)}, "samples", BOTH),
     ],
 )

@@ -264,6 +264,9 @@ def test_the_samples_must_cover_nine_tenths_for_an_integral():
 def test_a_battery_does_not_fall_by_more_than_five_while_it_fills(after, holds):
     samples = (sample(0, 0, soc_percent=50), sample(1, 5_000, soc_percent=after), rest(40))
     assert held(energy.soc_inconsistent, samples=samples) is holds
+    if holds:
+        said = found(energy.soc_inconsistent, samples=samples)
+        assert said == ("The battery fell from 50 % to 44 % while energy flowed.", "电量增长时SOC由50%降至44%。")
 
 
 @pytest.mark.parametrize(("after", "holds"), [(60, False), (61, True)])
