@@ -18,6 +18,7 @@ from billing_core.session import ChargingSession, Row
 from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
 from gateway.billing import Billing
+from gateway.cables import Cables
 from gateway.chain import Place, RegisterChains
 from gateway.lanes import Lane
 from gateway.opensession import OpenSession
@@ -68,7 +69,7 @@ class Sessions:
         self._billed: OrderedDict[str, OpenSession] = OrderedDict()
         self._billed_kept_max = billed_kept_max
         self._active: dict[Place, str] = {}  # connector -> transaction that may be charging there
-        self._plugged: dict[Place, str] = {}  # connector -> newest transaction that ended there, until the unplugging
+        self.cables = Cables(self.chains)
         self._idle: dict[Place, Lane] = {}  # connectors on which no session waits for anything
         self._streams: dict[tuple[str, str], str] = {}  # pile_id, serial of the samples -> transaction they went to
         self._touched: list[str] = []
@@ -128,6 +129,8 @@ class Sessions:
         """Take up a session where a former run left it."""
         session = OpenSession.thaw(frozen, states)
         self.keep(session)
+        if session.core.state in (State.ENDED, State.BILLED):
+            self.cables.restore(session)
         return session
 
     def on_start_ordered(self, command: StartCharging | AuthoriseStart, at_ms: int) -> Outcome:
@@ -230,8 +233,7 @@ class Sessions:
         self._streams.pop((core.pile_id, holder.stream_serial), None)
         self.chains.forget(place, holder.transaction_id)
         self.release(holder)
-        if self._plugged.get(place) == holder.transaction_id:
-            self._plugged[place] = transaction_id
+        self.cables.rename(place, holder.transaction_id, transaction_id)
         session = self.open(transaction_id, *place, rows[0][0])
         for at_ms, energy, amount, voltage, current, soc, is_charging, plugged in rows:
             take = session.core.take_sample if is_charging else session.core.take_rest
@@ -309,8 +311,8 @@ class Sessions:
             event.soc_percent,
             event.is_plugged,
         )
-        self._plugged.pop(session.place, None)
-        session.next_start_at_ms = None
+        self.cables.leave(session.place)
+        session.next_start_at_ms = session.unplugged_at_ms = None
         self.keep(session)
         self.tell_start(session, event.at_ms, outcome)
         outcome.notices.append(notice("progress", session, event.at_ms, soc_percent=event.soc_percent))
@@ -342,7 +344,7 @@ class Sessions:
         former = self.active_on(pile_id, connector)
         place = (pile_id, connector)
         outcome = Outcome()
-        stayed = self._plugged.pop(place, None)
+        stayed = self.cables.take(place)
         if stayed is not None and stayed != transaction_id:
             self._left_unseen(stayed, at_ms, outcome)
         if former is None or former.transaction_id == transaction_id or former.core.state is not State.CHARGING:
@@ -373,25 +375,20 @@ class Sessions:
         if is_kept:
             self._touched.append(session.transaction_id)
             outcome.lazy_rows.append(session.saved())
-        if event.is_plugged is False and session.core.state in (State.ENDED, State.BILLED):
+        if event.is_plugged is False:
             self._on_unplugged(session, event.at_ms, outcome)
         return outcome
 
     def _stayed(self, place: Place) -> OpenSession | None:
         """The charge that ended on a connector whose cable was not seen out since."""
-        key = self._plugged.get(place)
-        if key is None:
-            newest = self.chains.newest(place)
-            if newest is None or newest.was_unplugged:
-                return None
-            key = newest.transaction_id
-        return self.find(key)
+        key = self.cables.find(place)
+        return None if key is None else self.find(key)
 
     def _on_unplugged(self, session: OpenSession, at_ms: int, outcome: Outcome) -> None:
         if session.unplugged_at_ms is not None or not session.core.sample_count:
             return
         session.unplugged_at_ms = at_ms
-        self._plugged.pop(session.place, None)
+        self.cables.leave(session.place)
         self.billing.note_unplugged(session, outcome)
         if session.revision and self.site.occupancy_of(session.core.pile_id) is not None:
             self.issue(session, at_ms, "unplugged", outcome)
@@ -402,7 +399,7 @@ class Sessions:
         session = self.find(transaction_id)
         if session is None or self.site.occupancy_of(session.core.pile_id) is None:
             return
-        if session.unplugged_at_ms is None and not session.is_occupancy_over:
+        if session.core.sample_count and session.unplugged_at_ms is None and not session.is_occupancy_over:
             session.is_occupancy_over = True
             if session.revision:
                 self.issue(session, at_ms, "left_unseen", outcome)
@@ -443,8 +440,7 @@ class Sessions:
     def _ended(self, session: OpenSession, at_ms: int) -> Outcome:
         self._touched.append(session.transaction_id)
         self.release(session)
-        if session.core.sample_count:
-            self._plugged[session.place] = session.transaction_id
+        self.cables.stay(session)
         outcome = Outcome()
         self.tell_end(session, at_ms, outcome)
         outcome.rows.insert(0, session.saved())
@@ -571,8 +567,7 @@ class Sessions:
         outcome.lazy_rows += told.lazy_rows
         outcome.rows[before:before] = told.rows
         self._touched.append(session.transaction_id)
-        if session.core.sample_count and session.unplugged_at_ms is None:
-            self._plugged.setdefault(session.place, session.transaction_id)
+        self.cables.stay(session, is_newest=False)
         return True
 
     # -- telling --------------------------------------------------------------------------------------

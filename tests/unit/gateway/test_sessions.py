@@ -340,6 +340,32 @@ def test_the_cable_that_stays_is_paid_for_once_it_is_out():
     assert len(yard.bills()) == 2
 
 
+def test_the_cable_that_is_out_as_the_charge_ends_costs_nothing():
+    yard = Yard(SITE + OCCUPANCY)
+    yard.former()
+    yard.start()
+    yard.answer()
+    yard.charge()
+    yard.tell(resting(END + 5 * SECOND, plugged=False), record(), resting(END + 30 * MINUTE, plugged=False))
+    assert session(yard).unplugged_at_ms == DAY_MS + END + 5_000
+    assert [(bill.reason, bill.payable_fen) for bill in yard.bills()] == [("record", 4_800)]
+    assert yard.sessions.chains.newest((PILE, 1)).was_unplugged
+
+
+def test_a_cable_that_seemed_out_while_it_charges_on_was_not():
+    yard = Yard(SITE + OCCUPANCY)
+    yard.former()
+    yard.start()
+    yard.answer()
+    yard.tell(sample(BEGIN, 0), resting(BEGIN + MINUTE, plugged=False), sample(BEGIN + MINUTE + SECOND, 0.8))
+    assert session(yard).unplugged_at_ms is None
+    for moment in (*range(BEGIN + 5 * MINUTE, END, 5 * MINUTE), LAST):
+        yard.tell(sample(moment, 48 * (moment - BEGIN) / HOUR))
+    yard.tell(resting(END + 5 * SECOND), record(), resting(END + HOUR, plugged=False))
+    assert [bill.reason for bill in yard.bills()] == ["record", "unplugged"]
+    assert yard.bill().payable_fen == 7_000
+
+
 def test_a_car_that_nobody_saw_leave_pays_nothing():
     yard = Yard(SITE + OCCUPANCY)
     yard.former()
@@ -471,10 +497,11 @@ def test_what_may_change_something_is_seen_by_every_rule(yard, event):
 
 
 def test_an_idle_connector_goes_the_short_way_until_somebody_begins(yard):
-    kept = lane()
-    kept.note(DAY_MS, 0, 0, 0)
-    assert yard.sessions.follow(resting(BEGIN, connector=2), kept)
-    assert not yard.sessions.follow(resting(BEGIN), lane())  # the former car may still be there
+    assert yard.sessions.follow(resting(BEGIN), lane())
+    yard.usual()
+    assert not yard.sessions.follow(resting(END + HOUR), lane())  # the car may still be there
+    yard.tell(resting(END + HOUR, plugged=False))
+    assert yard.sessions.follow(resting(END + HOUR + SECOND), lane())
 
 
 # -- memory -------------------------------------------------------------------------------------------
@@ -531,8 +558,8 @@ def story(yard):
     yield lambda: yard.wait(END + 200 * HOUR)
 
 
-def bills_of_the_story(restart_before):
-    yard = Yard()
+def bills_of_the_story(restart_before, site):
+    yard = Yard(site)
     for number, step in enumerate(story(yard)):
         if number in restart_before:
             yard.restart()
@@ -543,10 +570,11 @@ def bills_of_the_story(restart_before):
 STEPS = sum(1 for _ in story(Yard()))
 
 
+@pytest.mark.parametrize("site", [SITE, SITE + OCCUPANCY], ids=["plain", "occupancy"])
 @pytest.mark.parametrize("restarts", [*((number,) for number in range(1, STEPS)), tuple(range(STEPS))], ids=str)
-def test_a_restart_at_any_point_leads_to_the_same_bills(restarts):
-    expected = bills_of_the_story(())
+def test_a_restart_at_any_point_leads_to_the_same_bills(restarts, site):
+    expected = bills_of_the_story((), site)
     assert len(expected) >= 5
     assert {key for key, _, _ in expected} == {FORMER, SERIAL, NEXT}
-    for mine, other in itertools.zip_longest(bills_of_the_story(restarts), expected):
+    for mine, other in itertools.zip_longest(bills_of_the_story(restarts, site), expected):
         assert mine == other
