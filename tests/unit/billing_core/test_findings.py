@@ -197,6 +197,13 @@ def test_a_tail_costs_the_cheapest_rate_of_the_next_half_minute(last_ms, wanted)
     assert laid(**ending_at_noon(last_ms)) == wanted
 
 
+def test_a_tail_at_the_last_rate_joins_it():
+    samples = (sample(0, 0, at_ms=TEN - HOUR), sample(0, 50_000), sample(30, 190_000))
+    one = {"started_ms": TEN - HOUR, "ended_ms": TEN + 35 * MINUTE, "rx_ms": TEN + 2 * HOUR}
+    changes = {"samples": samples, "start_accepted_at_ms": TEN - HOUR, "record": one, "at_ms": TEN + 2 * HOUR}
+    assert laid(**changes) == [(Rate.FLAT, 50_000), (Rate.PEAK, 150_000)]
+
+
 def test_what_is_too_much_comes_off_the_end():
     # the link was lost behind 20 kWh at 12:05, the record has 19.5: it fits no window, the chain does
     samples = (sample(0, 0), sample(1, 190_000, at_ms=NOON), sample(2, 195_000, at_ms=NOON + 5 * MINUTE))

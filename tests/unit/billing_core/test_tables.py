@@ -55,7 +55,7 @@ def changed(text, old, new):
         ('"1.10250"', "1", "type_wrong", "t.rates.peak.energy"),
         ('"1.10250"', '"1.102505"', "decimal_invalid", "t.rates.peak.energy"),
         ('"1.10250"', '"42949.67296"', "price_range", "t.rates.peak.energy"),
-        ('service = "0.45000"', 'servise = "0.45000"', "key_unknown", "t.rates.peak.servise"),
+        ('service = "0.45000"', 'fee = "0.45000"', "key_unknown", "t.rates.peak.fee"),
         (', service = "0.45000"', "", "key_missing", "t.rates.peak"),
         ("rates.peak", "rates.noon", "rate_unknown", "t.rates.noon"),
         ('rate = "valley"', 'rate = "noon"', "rate_unknown", "t.slot[0].rate"),
