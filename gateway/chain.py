@@ -15,6 +15,7 @@ from gateway.outcome import ChainKept
 Place = tuple[str, int]  # pile_id, connector
 
 _KEPT_MAX = 64
+_NEVER_MS = 2**62
 
 
 class RegisterChains:
@@ -107,6 +108,15 @@ class RegisterChains:
             from_ms = next(each.order_ms for each in self._links[place] if each.transaction_id == former.transaction_id)
         found += [tx for tx, ms in sorted(self._waiting[place].items()) if from_ms <= ms <= order_ms]
         return [each for each in found if each != transaction_id]
+
+    def last(self, place: Place, transaction_id: str = "", order_ms: int = _NEVER_MS) -> str | None:
+        """Who charged last on a connector, or last before a charge; ``None`` if the cable was seen out behind it."""
+        before = [each for each in self._links[place] if self._is_before(each, transaction_id, order_ms)]
+        newest = before[-1] if before else None
+        waiting = [(ms, tx) for tx, ms in self._waiting[place].items() if tx != transaction_id and ms <= order_ms]
+        if waiting and (newest is None or max(waiting) > (newest.order_ms, newest.transaction_id)):
+            return max(waiting)[1]
+        return None if newest is None or newest.was_unplugged else newest.transaction_id
 
     def newest(self, place: Place) -> ChainKept | None:
         """The newest accepted record of a connector."""

@@ -18,7 +18,6 @@ from billing_core.session import ChargingSession, Row
 from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
 from gateway.billing import Billing
-from gateway.cables import Cables
 from gateway.chain import Place, RegisterChains
 from gateway.lanes import Lane
 from gateway.opensession import OpenSession
@@ -69,7 +68,6 @@ class Sessions:
         self._billed: OrderedDict[str, OpenSession] = OrderedDict()
         self._billed_kept_max = billed_kept_max
         self._active: dict[Place, str] = {}  # connector -> transaction that may be charging there
-        self.cables = Cables(self.chains)
         self._idle: dict[Place, Lane] = {}  # connectors on which no session waits for anything
         self._streams: dict[tuple[str, str], str] = {}  # pile_id, serial of the samples -> transaction they went to
         self._touched: list[str] = []
@@ -129,8 +127,6 @@ class Sessions:
         """Take up a session where a former run left it."""
         session = OpenSession.thaw(frozen, states)
         self.keep(session)
-        if session.core.state in (State.ENDED, State.BILLED):
-            self.cables.restore(session)
         return session
 
     def on_start_ordered(self, command: StartCharging | AuthoriseStart, at_ms: int) -> Outcome:
@@ -233,7 +229,6 @@ class Sessions:
         self._streams.pop((core.pile_id, holder.stream_serial), None)
         self.chains.forget(place, holder.transaction_id)
         self.release(holder)
-        self.cables.rename(place, holder.transaction_id, transaction_id)
         session = self.open(transaction_id, *place, rows[0][0])
         for at_ms, energy, amount, voltage, current, soc, is_charging, plugged in rows:
             take = session.core.take_sample if is_charging else session.core.take_rest
@@ -311,7 +306,6 @@ class Sessions:
             event.soc_percent,
             event.is_plugged,
         )
-        self.cables.leave(session.place)
         session.next_start_at_ms = session.unplugged_at_ms = None
         self.keep(session)
         self.tell_start(session, event.at_ms, outcome)
@@ -344,9 +338,11 @@ class Sessions:
         former = self.active_on(pile_id, connector)
         place = (pile_id, connector)
         outcome = Outcome()
-        stayed = self.cables.take(place)
-        if stayed is not None and stayed != transaction_id:
-            self._left_unseen(stayed, at_ms, outcome)
+        own = self.held(transaction_id)
+        if own is None or not own.core.sample_count:
+            stayed = self.chains.last(place, transaction_id, at_ms if own is None else own.begins_at_ms)
+            if stayed is not None:
+                self._left_unseen(stayed, at_ms, outcome)
         if former is None or former.transaction_id == transaction_id or former.core.state is not State.CHARGING:
             return outcome
         former.next_start_at_ms = at_ms
@@ -381,14 +377,14 @@ class Sessions:
 
     def _stayed(self, place: Place) -> OpenSession | None:
         """The charge that ended on a connector whose cable was not seen out since."""
-        key = self.cables.find(place)
-        return None if key is None else self.find(key)
+        key = self.chains.last(place)
+        session = None if key is None else self.find(key)
+        return session if session is not None and session.unplugged_at_ms is None else None
 
     def _on_unplugged(self, session: OpenSession, at_ms: int, outcome: Outcome) -> None:
         if session.unplugged_at_ms is not None or not session.core.sample_count:
             return
         session.unplugged_at_ms = at_ms
-        self.cables.leave(session.place)
         self.billing.note_unplugged(session, outcome)
         if session.revision and self.site.occupancy_of(session.core.pile_id) is not None:
             self.issue(session, at_ms, "unplugged", outcome)
@@ -440,7 +436,6 @@ class Sessions:
     def _ended(self, session: OpenSession, at_ms: int) -> Outcome:
         self._touched.append(session.transaction_id)
         self.release(session)
-        self.cables.stay(session)
         outcome = Outcome()
         self.tell_end(session, at_ms, outcome)
         outcome.rows.insert(0, session.saved())
@@ -567,7 +562,6 @@ class Sessions:
         outcome.lazy_rows += told.lazy_rows
         outcome.rows[before:before] = told.rows
         self._touched.append(session.transaction_id)
-        self.cables.stay(session, is_newest=False)
         return True
 
     # -- telling --------------------------------------------------------------------------------------

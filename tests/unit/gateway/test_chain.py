@@ -116,3 +116,22 @@ def test_what_a_former_run_kept_is_taken_up():
     assert chains.newest(PLACE) == THIRD
     assert chains.previous(PLACE, "c", 300).has_orders_since
     assert chains.neighbours(PLACE, "c", 300) == ["a", "b"]
+
+
+def test_who_charged_last_may_still_stand_there():
+    chains = chained(FIRST, SECOND)
+    assert chains.last(PLACE) == "b"
+    assert (chains.last(PLACE, "b", 200), chains.last(PLACE, "a", 100)) == ("a", None)
+    chains.wait(PLACE, "w", 150)
+    assert (chains.last(PLACE), chains.last(PLACE, "b", 200), chains.last(PLACE, "w", 150)) == ("b", "w", "a")
+    chains.wait(PLACE, "w", 250)
+    assert chains.last(PLACE) == "w"
+    assert chains.last(("p1", 2)) is None
+
+
+def test_a_car_that_was_seen_to_leave_stands_there_no_longer():
+    chains = chained(FIRST, dataclasses.replace(SECOND, was_unplugged=True))
+    assert chains.last(PLACE) is None
+    assert chains.last(PLACE, "b", 200) == "a"
+    chains.wait(PLACE, "w", 250)
+    assert chains.last(PLACE) == "w"
