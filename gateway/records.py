@@ -9,7 +9,7 @@ from gateway.facts import record_of
 from gateway.opensession import OpenSession
 from gateway.outcome import Outcome
 from gateway.sessionrows import record_row
-from gateway.sessions import Sessions, plausible_start_ms
+from gateway.sessions import Sessions
 from protocol.commands import AcknowledgeRecord
 from protocol.events import RecordReceived
 
@@ -51,6 +51,8 @@ class Records:
         sessions = self._sessions
         key = record_key(event)
         session = sessions.find(key)
+        if session is not None:
+            sessions.part_foreign(session, record.energy_e4kwh, outcome)
         if session is None:
             holder = sessions.streamed(event.pile_id, event.serial)
             if holder is not None and not holder.records:
@@ -107,3 +109,10 @@ def record_key(event: RecordReceived) -> str:
     if event.serial.strip("0"):
         return event.serial
     return f"{event.serial}-{event.pile_id}-{event.connector:02d}-{event.started.raw.hex()}"
+
+
+def plausible_start_ms(started_ms: int | None, rx_ms: int) -> int | None:
+    """A record's start, if it can order a register chain: not in the future, and from this century's piles."""
+    if started_ms is None or started_ms > rx_ms or started_ms < 1_451_577_600_000:
+        return None
+    return started_ms

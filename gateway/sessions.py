@@ -40,6 +40,7 @@ from protocol.events import (
 Recall = Callable[[str], "tuple[Mapping[str, Any], Sequence[Row]] | None"]
 
 _CLOCK_FRESH_MS = 24 * 3_600_000
+_FOREIGN_E4KWH = 200  # more than records and samples of one charge are rounded apart
 _HOLDING = {State.OPENED, State.CHARGING}
 
 
@@ -220,6 +221,14 @@ class Sessions:
             if holder is None or state is State.CHARGING or holder.core.state is not State.CHARGING:
                 self._active[session.place] = key
 
+    def part_foreign(self, holder: OpenSession, energy_e4kwh: int, outcome: Outcome) -> None:
+        """What came under another number counted further than the transaction itself tells: it was another charge."""
+        serial = holder.stream_serial
+        if serial is None or holder.records or holder.core.energy_e4kwh <= energy_e4kwh + _FOREIGN_E4KWH:
+            return
+        if self.find(serial) is None:
+            self.part(holder, serial, outcome)
+
     def part(self, holder: OpenSession, transaction_id: str, outcome: Outcome) -> OpenSession:
         """Samples that went to a start which the pile never confirmed were another charge's: give them to it."""
         core, rows = holder.core, holder.core.rows()
@@ -290,7 +299,10 @@ class Sessions:
         session = self._session_of(event, event.transaction_id)
         if session is None:
             return Outcome()
-        outcome = self._end_former(event.pile_id, event.connector, session.transaction_id, event.at_ms)
+        outcome = Outcome()
+        if event.transaction_id == session.transaction_id:
+            self.part_foreign(session, event.energy_e4kwh, outcome)
+        outcome.absorb(self._end_former(event.pile_id, event.connector, session.transaction_id, event.at_ms))
         state = session.core.state
         if state is State.NOT_STARTED or (state is State.BILLED and not session.core.sample_count):
             session.was_closed_early = session.refusal_code is None
@@ -579,10 +591,3 @@ class Sessions:
             return
         session.is_end_told = True
         outcome.rows.append(session_event("ended", session, at_ms))
-
-
-def plausible_start_ms(started_ms: int | None, rx_ms: int) -> int | None:
-    """A record's start, if it can order a register chain: not in the future, and from this century's piles."""
-    if started_ms is None or started_ms > rx_ms or started_ms < 1_451_577_600_000:
-        return None
-    return started_ms

@@ -387,6 +387,30 @@ def start_never_heard() -> Tale:
 
 
 @tale
+def start_heard_late() -> Tale:
+    own, late = f"{PILE}012603030829000009", "09:30:00"
+    told = Tale(
+        "start_heard_late",
+        """An order to start that the pile does not answer, a charge of 40 kWh under a number of the pile's own, and then a charge of
+        10 kWh under the number of the order. The counter began anew, so the first samples were not the order's.""",
+    )
+    told.login()
+    told.start(answer=None)
+    told.charge(serial=own)
+    told.rest("09:20:05")
+    told.sample(late, 0, amps=125)
+    told.sample("09:39:45", 9.8, amps=125)
+    told.rest("09:40:05")
+    told.record("09:40:08", start=late, end="09:40:00", tiers={FLAT: 10.0}, m0=1042)
+    told.record("09:50:00", serial=own)
+    told.expect(
+        own, "review", "40.0000", "48.00", ["record_orphan_serial", "charge_without_order"], confidence_percent=30
+    )
+    told.expect(SERIAL, "normal", "10.0000", "12.00", [])
+    return told
+
+
+@tale
 def record_wrong_connector() -> Tale:
     told = Tale(
         "record_wrong_connector",

@@ -7,7 +7,7 @@ import pytest
 from billing_core.transitions import State
 from gateway.lanes import Lane, Presence, Traffic
 from gateway.outcome import BillIssued
-from gateway.sessions import plausible_start_ms
+from gateway.records import plausible_start_ms
 from protocol.commands import AuthoriseStart, StopCharging, UpdateBalance
 from protocol.events import BmsEnded, BmsReported, ConnectorStatus, OrderAnswered, PileLoggedIn, StartRequested
 from tests.support.yard import (
