@@ -66,6 +66,14 @@ def test_x06_a_campaign_that_opens_meanwhile_parts_the_energy():
     assert billed(lines_of(found)).amount_fen == 3_507
 
 
+def test_campaigns_that_meet_and_cost_the_same_are_one_stretch():
+    first = Campaign("first", "service", 5_000, TEN, TEN + HOUR, ("*",))
+    second = Campaign("second", "service", 5_000, TEN + HOUR, TEN + 2 * HOUR, ("*",))
+    (only,) = laid([(TEN, 0), (TEN + 2 * HOUR, 100)], campaigns=[first, second])
+    assert (only.energy_e4kwh, only.campaigns, only.to_ms) == (100, ("first", "second"), TEN + 2 * HOUR)
+    assert repr(only) == f"Segment({TEN}..{TEN + 2 * HOUR}, PEAK, 100)"
+
+
 @pytest.mark.parametrize(("at_ms", "energy"), [(-1, 5), (0, 5), (1, 5), (4, 5), (5, 6), (10, 6), (15, 6), (99, 6)])
 def test_energy_between_anchors_is_half_up_and_nowhere_beyond(at_ms, energy):
     # half a unit at 5/10 goes up: (2*1*5 + 10) // 20 = 1

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from billing_core.decided import Undecidable, by_source, emptied, sources_of, split_at, with_record
@@ -53,6 +55,11 @@ def test_wherever_a_charge_is_cut_no_unit_is_lost(whole, minutes):
 def test_a_charge_is_cut_only_while_it_lasts(whole, at_ms):
     with pytest.raises(Undecidable, match="not within"):
         split_at(whole, at_ms, revision=2)
+
+
+def test_a_charge_without_live_data_is_not_cut_by_time(whole):
+    with pytest.raises(Undecidable, match="no live data"):
+        split_at(dataclasses.replace(whole, samples=()), ELEVEN_MS, revision=2)
 
 
 def test_every_source_can_be_billed_at_exactly_its_energy(whole):

@@ -129,6 +129,15 @@ def test_standing_still_takes_a_minute(told_ms, basis):
     assert found.energy_e4kwh == (0 if basis == "record_total" else 100)
 
 
+@pytest.mark.parametrize(("energy", "billed"), [(100, 0), (101, 101)])
+def test_what_a_register_hides_is_no_energy_where_money_is_asked_for_it(energy, billed):
+    found = findings(record={"energy": energy, "ended_ms": TEN + 30_000}, samples=())
+    assert found.energy_e4kwh in (0, billed)
+    short = {"samples": (sample(0, 90, at_ms=TEN),), "at_ms": TEN + 20_000, "start_accepted_at_ms": None}
+    one = {"energy": energy, "ended_ms": TEN + 30_000, "rx_ms": TEN + 20_000, "amount_e4yuan": 1}
+    assert findings(record=one, **short).energy_e4kwh == billed
+
+
 def test_an_amount_without_energy_is_billed_as_nothing():
     found = findings(
         record={"energy": 100, "amount_e4yuan": 1}, samples=(sample(0, 90), sample(1, 90)), at_ms=TEN + MINUTE
@@ -209,6 +218,15 @@ def test_what_is_too_much_comes_off_the_end():
     samples = (sample(0, 0), sample(1, 190_000, at_ms=NOON), sample(2, 195_000, at_ms=NOON + 5 * MINUTE))
     changes = {"samples": samples, "record": None, "meter_start_next_e4kwh": 10_194_950, "at_ms": NOON + HOUR}
     assert laid(**changes) == [(Rate.PEAK, 190_000), (Rate.FLAT, 4_950)]
+
+
+def test_a_reading_that_fell_below_the_border_gives_back():
+    # the counter restarted and nothing bears it out: 2 kWh before ten, 0.5 kWh is what is accepted
+    samples = (sample(0, 0, at_ms=TEN - HOUR), sample(0, 20_000, at_ms=TEN - 1), sample(10, 0), sample(11, 5_000))
+    changes = {"samples": samples, "record": None, "previous": None, "start_accepted_at_ms": TEN - HOUR}
+    found = findings(**changes, at_ms=TEN + HOUR)
+    assert sum(each.energy_e4kwh for each in found.sampled) == found.energy_e4kwh == 5_000
+    assert all(each.energy_e4kwh >= 0 for each in found.sampled)
 
 
 def test_by_rate_and_by_nothing():

@@ -8,12 +8,6 @@ from tests.support.evidence import CHINA, HOUR, MIDNIGHT, PILE, PRICES, SLOTS, t
 WHERE = {"pile_id": PILE, "station": "demo"}
 
 
-def refused(**changes):
-    with pytest.raises(TariffError) as caught:
-        tariff(**changes)
-    return caught.value.code
-
-
 def test_rates_stand_in_the_order_of_records():
     assert RATE_NAMES == ("sharp", "peak", "flat", "valley", "deep_valley")
 
@@ -34,7 +28,22 @@ def test_slots_cover_the_day_exactly_once_at_known_prices(slots):
         tariff(slots=slots)
 
 
-def test_no_slots_at_all_need_one_price_or_many_alike():
+@pytest.mark.parametrize(
+    ("slots", "code", "path"),
+    [
+        ((), "slots_missing", "tariff.slot"),
+        (((0, 1440, Rate.FLAT), (480, 480, Rate.FLAT)), "slot_empty", "tariff.slot[1].to"),
+        (((480, 1440, Rate.FLAT),), "slot_gap", "tariff.slot[0].from"),
+        (((0, 481, Rate.FLAT), (480, 1440, Rate.FLAT)), "slot_overlap", "tariff.slot[1].from"),
+    ],
+)
+def test_a_refusal_of_slots_says_which(slots, code, path):
+    with pytest.raises(TariffError) as caught:
+        tariff(slots=slots)
+    assert (caught.value.code, caught.value.path) == (code, path)
+
+
+def test_one_rate_may_hold_all_day():
     one = {Rate.FLAT: (67_000, 0)}
     assert tariff(prices_e5=one, slots=((0, 1440, Rate.FLAT),)).rate_at(0) is Rate.FLAT
 

@@ -206,6 +206,12 @@ def test_a_clamp_is_the_balance_to_a_fen(amount, holds):
     assert not held(amounts.amount_clamped_at_balance, record=one, authorisation=None)
 
 
+def test_a_balance_of_zero_is_not_told_and_clamps_nothing():
+    one = {"stop_kind": "balance", "amount_e4yuan": 50}
+    assert not held(amounts.amount_clamped_at_balance, record=one, authorisation={"balance_fen": 0})
+    assert held(amounts.amount_clamped_at_balance, record=one, authorisation={"balance_fen": 1})
+
+
 def test_nothing_is_clamped_below_what_was_due():
     one = {"stop_kind": "balance"}
     assert not held(amounts.amount_clamped_at_balance, record=one, authorisation={"balance_fen": 3_105})

@@ -115,6 +115,8 @@ def test_a_step_is_one_end_that_is_off(start_off, end_off, holds):
 
 
 def test_a_step_names_the_end_and_its_seconds():
+    at_edge = {"started_ms": START - CLOCK, "ended_ms": END - CLOCK - 1}
+    assert found(times.time_step_mid_session, record=at_edge)[0].startswith("The record's end is 180 s away")
     assert found(times.time_step_mid_session, record={"started_ms": START - 200_000})[0] == (
         "The record's start is 200 s away from what the gateway saw."
     )
