@@ -250,6 +250,7 @@ class Sessions:
         session.vins, holder.vins = holder.vins, []
         session.is_start_told, session.is_end_told = False, False
         holder.stream_serial = holder.sample_connector = None
+        holder.order_ms = rows[-1][0]  # if it begins after all, then behind this charge
         holder.core = ChargingSession(
             holder.transaction_id, core.pile_id, core.connector, core.opened_at_ms, self._timers_of(core.pile_id)
         )

@@ -404,7 +404,13 @@ def start_heard_late() -> Tale:
     told.record("09:40:08", start=late, end="09:40:00", tiers={FLAT: 10.0}, m0=1042)
     told.record("09:50:00", serial=own)
     told.expect(
-        own, "review", "40.0000", "48.00", ["record_orphan_serial", "charge_without_order"], confidence_percent=30
+        own,
+        "review",
+        "40.0000",
+        "48.00",
+        ["record_due_late", "record_orphan_serial", "charge_without_order"],
+        confidence_percent=30,
+        primary="record_orphan_serial",
     )
     told.expect(SERIAL, "normal", "10.0000", "12.00", [])
     return told
