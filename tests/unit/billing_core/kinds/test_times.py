@@ -224,6 +224,9 @@ def test_a_number_of_another_layout_tells_no_time(number):
 
 
 def test_an_implausible_start_conflicts_with_nothing():
+    late = STAMPED + 2 * DAY
+    assert held(times.serial_time_conflict, record={"rx_ms": late, "started_ms": late + CLOCK})
+    assert not held(times.serial_time_conflict, record={"rx_ms": late, "started_ms": late + CLOCK + 1})
     assert not held(times.serial_time_conflict, record={"started_ms": EPOCH_2016_MS - 1})
     assert not held(times.serial_time_conflict, record={"started_ms": ARRIVED + 2 * DAY})
 
