@@ -142,7 +142,7 @@ def table(found: Account) -> list[tuple[str, str]]:
         (found.lost[(is_bad, True)], found.lost[(is_bad, True)] + found.lost[(is_bad, False)])
         for is_bad in (True, False)
     )
-    decided = found.by_rule
+    decided, people = found.by_rule, found.statuses["review"]
     return [
         ("charges", f"{found.sessions:,}"),
         ("frames", f"{found.frames:,}"),
@@ -153,7 +153,7 @@ def table(found: Account) -> list[tuple[str, str]]:
         ("records that never came, one bad firmware", f"{bad[0]} of {bad[1]:,} ({_percent(bad[0], bad[1])} %)"),
         *((f"bills {status}", f"{found.statuses[status]:,}") for status in (*BY_RULE, "review")),
         ("decided by rule", f"{_percent(decided, sessions, 3)} %"),
-        ("left to people", f"{found.sessions - decided} ({_percent(found.sessions - decided, sessions, 3)} %)"),
+        ("left to people", f"{people} ({_percent(people, sessions, 3)} %)"),
         ("true fees, yuan", format_fen(found.true_fen)),
         ("posted, yuan", format_fen(found.posted_fen)),
         ("waiting for people, yuan", format_fen(found.waiting_fen)),
