@@ -16,6 +16,7 @@ Place = tuple[str, int]  # pile_id, connector
 
 _KEPT_MAX = 64
 _NEVER_MS = 2**62
+_RECENT = 16  # charges among which one is looked for by something else than its number
 
 
 class RegisterChains:
@@ -117,6 +118,12 @@ class RegisterChains:
         if waiting and (newest is None or max(waiting) > (newest.order_ms, newest.transaction_id)):
             return max(waiting)[1]
         return None if newest is None or newest.was_unplugged else newest.transaction_id
+
+    def recent(self, place: Place) -> list[str]:
+        """The newest charges of a connector, with a record or without, newest first."""
+        links = [(each.order_ms, each.transaction_id) for each in self._links[place][-_RECENT:]]
+        waiting = [(ms, tx) for tx, ms in self._waiting[place].items()]
+        return list(dict.fromkeys(tx for _, tx in sorted([*links, *waiting], reverse=True)))[:_RECENT]
 
     def newest(self, place: Place) -> ChainKept | None:
         """The newest accepted record of a connector."""

@@ -54,7 +54,7 @@ class Records:
         if session is not None:
             sessions.part_foreign(session, record.energy_e4kwh, outcome)
         if session is None:
-            holder = sessions.streamed(event.pile_id, event.serial)
+            holder = sessions.streamed(event.pile_id, event.serial, event.connector)
             if holder is not None and not holder.records:
                 has_confirmed = holder.core.start_accepted_at_ms is not None
                 return holder if has_confirmed else sessions.part(holder, key, outcome)

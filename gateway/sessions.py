@@ -104,9 +104,11 @@ class Sessions:
         """The session that holds a connector: opened or charging."""
         return self._open.get(self._active.get((pile_id, connector), ""))
 
-    def streamed(self, pile_id: str, serial: str) -> OpenSession | None:
+    def streamed(self, pile_id: str, serial: str, connector: int) -> OpenSession | None:
         """The session that took samples under a number of the pile's own."""
-        return self.held(self._streams.get((pile_id, serial), ""))
+        found = self.held(self._streams.get((pile_id, serial), ""))
+        former = (self.find(key) for key in self.chains.recent((pile_id, connector)) if found is None)
+        return found or next((each for each in former if each and each.stream_serial == serial), None)
 
     def take_touched(self) -> list[str]:
         """The transactions that changed since the last call: their deadlines may have moved."""

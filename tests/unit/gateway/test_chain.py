@@ -135,3 +135,10 @@ def test_a_car_that_was_seen_to_leave_stands_there_no_longer():
     assert chains.last(PLACE, "b", 200) == "a"
     chains.wait(PLACE, "w", 250)
     assert chains.last(PLACE) == "w"
+
+
+def test_the_newest_sixteen_of_a_connector_with_a_record_or_without():
+    chains = chained(*(link(f"t{number:02}", number, number, number + 1) for number in range(20)))
+    chains.wait(PLACE, "w", 18)
+    assert chains.recent(PLACE) == ["t19", "w", "t18", *(f"t{number:02}" for number in range(17, 4, -1))]
+    assert chains.recent(("p1", 2)) == []

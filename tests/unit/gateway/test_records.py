@@ -160,6 +160,21 @@ def test_a_record_under_the_number_of_the_samples_belongs_to_the_order(yard):
     assert yard.sessions.find(SERIAL).stream_serial == OTHER
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_so_it_does_long_after_and_over_a_restart(yard, is_restarted):
+    yard.start()
+    yard.answer()
+    yard.charge(transaction_id=OTHER)
+    yard.wait(END + 100 * HOUR)  # billed without it, and final
+    if is_restarted:
+        yard.restart()
+        assert yard.sessions.held(SERIAL) is None
+    yard.tell(record(END + 101 * HOUR, serial=OTHER))
+    assert yard.bills(OTHER) == []
+    assert "record_after_platform_settlement" in yard.bill().anomalies
+    assert yard.bill().energy_e4kwh == 400_000
+
+
 def test_a_record_of_another_connector_than_the_samples_needs_a_person(yard):
     yard.unrecorded()
     yard.tell(record(connector=2))
