@@ -202,6 +202,12 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+_UNDECIDED = {
+    "en": "A person decides on this bill; nothing has been charged.",
+    "zh": "本单需人工确认,尚未扣款。",
+}
+
+
 def told_bill(document: Mapping[str, Any]) -> dict[str, Any]:
     """What upstream learns of a bill: all of it, but of a bill under review only the fact, no money."""
     told = dict(document)
@@ -209,6 +215,8 @@ def told_bill(document: Mapping[str, Any]) -> dict[str, Any]:
         told.update(dict.fromkeys(("lines", "segments", "energy_fee", "service_fee", "amount", "discount")))
         for name in ("adjustments", "payable"):
             told.pop(name, None)
+        said = told["explanation"]  # its last sentence is the proposal
+        told["explanation"] = {language: [*said[language][:-1], _UNDECIDED[language]] for language in said}
     return told
 
 

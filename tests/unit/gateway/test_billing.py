@@ -87,13 +87,24 @@ def test_a_bill_under_review_tells_the_fact_and_no_money():
     (event,) = yard.events("bill.created")
     assert (event.data["status"], event.data["primary_anomaly"]) == ("review", "record_orphan_serial")
     assert [event.data[name] for name in MONEY] == [None] * 6
+    assert event.data["explanation"]["en"] == [
+        "The record belongs to no start known here.",
+        "A person decides on this bill; nothing has been charged.",
+    ]
+    assert "48" not in str(event.data["explanation"])
+    assert "48.00" in str(yard.document()["explanation"])
     assert yard.document()["amount"] == "48.00"
     assert yard.sessions.find(SERIAL).posted_fen is None
 
 
 def test_adjustments_of_a_bill_under_review_are_not_told_either():
-    document = dict.fromkeys(MONEY, "1.00") | {"status": "review", "adjustments": [1], "payable": "2.00"}
-    assert told_bill(document) == dict.fromkeys(MONEY) | {"status": "review"}
+    document = dict.fromkeys(MONEY, "1.00") | {
+        "status": "review",
+        "adjustments": [1],
+        "payable": "2.00",
+        "explanation": {},
+    }
+    assert told_bill(document) == dict.fromkeys(MONEY) | {"status": "review", "explanation": {}}
     assert document["payable"] == "2.00"
     assert told_bill(document | {"status": "provisional"})["payable"] == "2.00"
 
