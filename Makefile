@@ -83,7 +83,7 @@ profile: $(STAMP)
 
 lint: $(STAMP)
 	@$(PIP) --editable ".[lint]" --no-build-isolation
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/cython-lint protocol billing_core gateway && $(BIN)/codespell
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && PATH="$(BIN):$$PATH" cython-lint protocol billing_core gateway && $(BIN)/codespell
 
 types: $(STAMP)
 	@$(PIP) --editable ".[lint]" --no-build-isolation

@@ -125,7 +125,8 @@ def segments_of(anchors, *, tariff, book, zone, str pile_id, str station, bint i
         start = borders[index]
         bound = _bound(tariff, book, pile_id, station, start, is_instant)
         rate = bound.rate_at(zone.civil_ms(start))
-        piece = Segment(start, borders[index + 1], bound, rate, *best_factors(campaigns, start, bound.prices_e5[rate]), energy)
+        factors = best_factors(campaigns, start, bound.prices_e5[rate])
+        piece = Segment(start, borders[index + 1], bound, rate, *factors, energy)
         if merged and merged[len(merged) - 1].key() == piece.key():
             former = merged.pop()
             piece = Segment(

@@ -243,7 +243,7 @@ cdef class ChargingSession:
         int64_t soc_percent,
         plugged=None,
     ):
-        """Feed a state in which nothing charges. It ends the session only when it lasts; returns whether it was kept."""
+        """Feed a state in which nothing charges. It ends the session only if it lasts; returns whether it was kept."""
         cdef int charging = State.CHARGING
         cdef int ended = State.ENDED
         cdef int64_t flags = _plug(plugged)
