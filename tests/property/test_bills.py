@@ -116,4 +116,6 @@ def test_what_the_meter_counted_is_billed_or_borne(day):
     moved = day[-1].chain.next_start_e4kwh - day[0].chain.previous_stop_e4kwh
     bills = [bill_of(story) for story in day]
     told = sum(bill.energy_e4kwh + sum(each.energy_e4kwh for each in bill.adjustments) for bill in bills)
-    assert abs(told - moved) <= 2 * len(day)
+    # what the record calls zero and the counter hardly began to show may be void: less than 0.01 kWh each
+    voided = sum(bill.status == "void" for bill in bills)
+    assert abs(told - moved) <= 2 * len(day) + 100 * voided
