@@ -36,6 +36,7 @@ class DemoUpstream:
         self.port = 0
         self._key = base64.b64decode(secret.removeprefix("whsec_"))
         self._server: asyncio.Server | None = None
+        self._talking: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
@@ -43,9 +44,18 @@ class DemoUpstream:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more, and end every conversation."""
         if self._server is not None:
             self._server.close()
+        for writer in self._talking.values():
+            writer.close()  # its conversation reads the end then
+        if self._talking:
+            await asyncio.wait(self._talking)
+
+    @property
+    def conversations(self) -> int:
+        """How many clients are connected."""
+        return len(self._talking)
 
     @property
     def taken(self) -> list[dict[str, Any]]:
@@ -63,15 +73,23 @@ class DemoUpstream:
         return sum(each.status == 401 for each in self.deliveries)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                headers = _headers(head)
-                size = min(int(headers.get("content-length", "0")), _BODY_BYTES_MAX)
-                status = self._judge(headers, await reader.readexactly(size))
-                writer.write(f"HTTP/1.1 {status} {_ANSWERS[status]}\r\nContent-Length: 0\r\n\r\n".encode())
-                await writer.drain()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self._talking[task] = writer
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                while True:
+                    await self._answer(reader, writer)
+        finally:
+            del self._talking[task]
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        headers = _headers((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        size = min(int(headers.get("content-length", "0")), _BODY_BYTES_MAX)
+        status = self._judge(headers, await reader.readexactly(size))
+        writer.write(f"HTTP/1.1 {status} {_ANSWERS[status]}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
 
     def _judge(self, headers: dict[str, str], body: bytes) -> int:
         if not self._is_signed(headers, body):

@@ -1,6 +1,7 @@
 """The demo's receiver, with the real sender at the other end."""
 
 import asyncio
+import contextlib
 
 import httpx
 
@@ -28,5 +29,26 @@ def test_it_fails_then_takes_and_never_takes_a_forgery():
         finally:
             await sender.close()
             await upstream.stop()
+
+    asyncio.run(story())
+
+
+def test_a_conversation_that_is_still_open_ends_with_the_receiver():
+    async def story():
+        upstream = DemoUpstream(SECRET)
+        await upstream.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", upstream.port)
+        try:
+            writer.write(b"POST /events HTTP/1.1\r\nContent-Length: 9\r\n\r\n")  # and the body does not come
+            await writer.drain()
+            async with asyncio.timeout(10):
+                while not upstream.conversations:
+                    await asyncio.sleep(0.01)
+                await upstream.stop()
+                with contextlib.suppress(ConnectionResetError):  # what it had not read yet is thrown away
+                    assert await reader.read() == b""
+            assert upstream.conversations == 0
+        finally:
+            writer.close()
 
     asyncio.run(story())
