@@ -159,7 +159,7 @@ def table(found: Account) -> list[tuple[str, str]]:
         ("waiting for people, yuan", format_fen(found.waiting_fen)),
         ("forgone in the customers' favour, yuan", format_fen(found.forgone_fen)),
         ("charged above the truth, yuan", format_fen(found.regained_fen)),
-        ("bills more than a fen above the truth", str(found.overcharged)),
+        ("bills more than 2 fen above the truth", str(found.overcharged)),
         ("energy billed of energy delivered", f"{_percent(found.billed_e4kwh, found.moved_e4kwh, 3)} %"),
     ]
 
