@@ -251,6 +251,7 @@ class Replay:
             self.store.keep(outcome.lazy_rows)
         if outcome.rows:
             self.store.keep(outcome.rows)
+            self.engine.piles.traffic.take_fed()  # samples come to the store with their session: nobody asks for them
 
     def _find(self, code: str, line: LogLine | LogDamage, text: str) -> None:
         self._on_finding(Finding(code, line.source, line.position, text))

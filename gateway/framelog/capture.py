@@ -26,7 +26,7 @@ PROTOCOLS = {None: 0, "ykc": 1, "aaf5": 2, "iec104": 3}
 PAYLOAD_BYTES_MAX = 128 << 10  # Wireshark takes packets up to 256 KiB
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _PROTOCOL_NAMES = {code: name for name, code in PROTOCOLS.items()}
-_UP, _DOWN, _OPEN = 0, 1, 2
+_DOWN, _OPEN, _CLOSE = 1, 2, 3
 _PSEUDO_BYTES = 8
 _RECORD = struct.Struct("<IIIIBBBBI")
 _pseudo = struct.Struct("<BBBBI").unpack_from
@@ -98,6 +98,6 @@ def read_capture(source: str, found: Iterator[Packet | LogDamage]) -> Iterator[L
                 if is_restated:
                     continue
             payload = b""
-        link = names.get(link_no) or f"link-{link_no}"
+        link = (names.pop if code == _CLOSE else names.get)(link_no, None) or f"link-{link_no}"
         protocol = _PROTOCOL_NAMES.get(spoken)
         yield _make(LogLine, (at_ns // 1_000_000, link, KINDS[code], payload, protocol, source, position, True))

@@ -20,6 +20,7 @@ cdef enum:
     UP = 0
     DOWN = 1
     OPEN = 2
+    CLOSE = 3
     RECORD_HEADER = 16
     PSEUDO = 8
     NEVER = -1
@@ -216,6 +217,9 @@ cdef class CaptureReader:
                     return None
             payload = b""
         link = self._links.get(number) or f"link-{number}"
+        if kind == CLOSE:  # nothing follows, and a long log has very many links
+            self._links.pop(number, None)
+            self._by_no.pop(number, None)
         protocol = _NAMES.get(data[2])
         return _make(LogLine, (at_ms, link, KINDS[kind], payload, protocol, self._source, position, True))
 

@@ -7,17 +7,18 @@ to a temporary file by itself and is gone with the process: a log may be as long
 from __future__ import annotations
 
 import json
-import marshal
 import pickle
 import sqlite3
-from collections import OrderedDict, defaultdict
+import struct
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.outcome import BillIssued, LiveState, Row, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store
 
-_SETTLED_MAX = 64  # billed sessions held in memory: most of what is looked up again is looked up soon
+_SETTLED_MAX = 16  # billed sessions held in memory: the engine holds those that are likely to be looked up again
+_STATE = struct.Struct("<6q?b")  # a live state, packed: a charge has hundreds; is_plugged as -1, 0, 1
 _TABLES = """
 CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB) WITHOUT ROWID;
 CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB,
@@ -37,7 +38,7 @@ class MemoryStore:
     def __init__(self, mirror: Store | None = None) -> None:
         self._mirror = mirror
         self._sessions: dict[str, SessionSaved] = {}
-        self._states: dict[str, list[LiveState]] = defaultdict(list)
+        self._states: dict[str, bytearray] = {}  # packed
         self._settled: OrderedDict[str, None] = OrderedDict()  # billed ones among them, the longest untouched first
         self._spill = sqlite3.connect("", isolation_level=None)
         self._spill.execute("PRAGMA journal_mode = OFF")
@@ -56,7 +57,7 @@ class MemoryStore:
                 case SessionSaved():
                     self._save(row)
                 case SamplesTaken():
-                    self._states_of(row.transaction_id).extend(row.states)
+                    self._states_of(row.transaction_id).extend(b"".join(map(_packed, row.states)))
                 case SamplesLeft():
                     self._states_of(row.transaction_id).clear()
                 case BillIssued():
@@ -71,29 +72,29 @@ class MemoryStore:
             self._settled[row.transaction_id] = None
             while len(self._settled) > _SETTLED_MAX:
                 oldest, _ = self._settled.popitem(last=False)
-                states = marshal.dumps(self._states.pop(oldest))
-                values = (oldest, json.dumps(self._sessions.pop(oldest).frozen), states)
+                values = (oldest, json.dumps(self._sessions.pop(oldest).frozen), self._states.pop(oldest))
                 self._spill.execute("INSERT OR REPLACE INTO session VALUES (?,?,?)", values)
 
-    def _states_of(self, transaction_id: str) -> list[LiveState]:
+    def _states_of(self, transaction_id: str) -> bytearray:
         """The live states of a session, in memory from now on."""
         found = self._states.get(transaction_id)
         if found is None:
             spilt = self._spilt(transaction_id)
-            found = self._states[transaction_id] = spilt[1] if spilt is not None else []
+            found = self._states[transaction_id] = bytearray(spilt[1] if spilt is not None else b"")
         return found
 
-    def _spilt(self, transaction_id: str) -> tuple[Any, list[LiveState]] | None:
+    def _spilt(self, transaction_id: str) -> tuple[str, bytes] | None:
         sql = "SELECT frozen, states FROM session WHERE transaction_id = ?"
-        row = self._spill.execute(sql, (transaction_id,)).fetchone()
-        return None if row is None else (json.loads(row[0]), marshal.loads(row[1]))
+        row: tuple[str, bytes] | None = self._spill.execute(sql, (transaction_id,)).fetchone()
+        return row
 
     def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[LiveState]] | None:
         """(frozen, live states) of a session, or ``None``."""
         saved = self._sessions.get(transaction_id)
-        if saved is None:
-            return self._spilt(transaction_id)
-        return json.loads(json.dumps(saved.frozen)), self._states_of(transaction_id)
+        if saved is not None:
+            return json.loads(json.dumps(saved.frozen)), _unpacked(self._states_of(transaction_id))
+        spilt = self._spilt(transaction_id)
+        return None if spilt is None else (json.loads(spilt[0]), _unpacked(spilt[1]))
 
     def each_bill(self, *, all_revisions: bool = False) -> Iterator[BillIssued]:
         """The newest revision of every bill, or all revisions, in order of the session's end."""
@@ -106,3 +107,15 @@ class MemoryStore:
     def bills(self, *, all_revisions: bool = False) -> list[BillIssued]:
         """The same, all at once."""
         return list(self.each_bill(all_revisions=all_revisions))
+
+
+def _packed(state: LiveState) -> bytes:
+    *values, is_charging, is_plugged = state
+    return _STATE.pack(*values, is_charging, -1 if is_plugged is None else is_plugged)
+
+
+def _unpacked(states: bytes | bytearray) -> list[LiveState]:
+    return [
+        (at_ms, energy, amount, voltage, current, soc, is_charging, None if plugged < 0 else plugged > 0)
+        for at_ms, energy, amount, voltage, current, soc, is_charging, plugged in _STATE.iter_unpack(states)
+    ]

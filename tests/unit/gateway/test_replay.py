@@ -5,7 +5,8 @@ import json
 import pytest
 
 from billing_core.timers import Timers
-from gateway.framelog import LogDamage
+from gateway.framelog import LogDamage, read_log
+from gateway.framelog.capture import file_header, pack
 from gateway.framelog.lines import LogLine
 from gateway.replay import Finding, Replay
 from gateway.site import instant_of
@@ -58,6 +59,19 @@ def test_a_log_leads_to_the_bills_of_its_charges():
     ]
     assert log.codes == []
     assert log.replay.frames == sum(line.kind in ("up", "down") for line in lines_of(usual()))
+
+
+def test_no_charge_is_held_for_its_samples_when_it_has_its_bill(tmp_path):
+    path = tmp_path / "log.pcap"
+    tale = usual()
+    for second in range(0, 60, 10):
+        tale.sample(f"09:18:{second:02d}", 38.5 + second / 1_000, amount=46.2)
+    records = [pack(line.at_ms, 1, line.kind, line.data or line.link.encode()) for line in lines_of(tale)]
+    path.write_bytes(b"".join([file_header(), *records]))
+    replay = Log().replay
+    replay.run(read_log(path, short=replay.short))
+    assert replay.engine.piles.traffic.fed > 0
+    assert replay.engine.piles.traffic.take_fed() == []
 
 
 def test_the_clock_stops_where_it_is_told_to():

@@ -81,3 +81,8 @@ def test_wireshark_may_have_saved_it_as_pcapng(tmp_path):
 def test_a_protocol_without_number_is_refused():
     with pytest.raises(KeyError):
         pack(AT_MS, 1, "up", b"", "ocpp")
+
+
+def test_a_closed_link_leaves_no_name_behind(tmp_path):
+    lines = _read(tmp_path, pack(1, 7, "open", b"a:1"), pack(2, 7, "close", b"gone"), pack(3, 7, "up", b"x"))
+    assert [line.link for line in lines] == ["a:1", "a:1", "link-7"]

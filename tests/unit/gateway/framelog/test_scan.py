@@ -55,6 +55,7 @@ RECORDS = [
     pack(2_000, 7, "down", b"", "ykc"),
     pack(2_500, 8, "up", b"x", None),
     pack(3_000, 7, "close", b"gone"),
+    up(3_200, b"z"),
     pack_record(3_500, 0, 4, b"records are missing"),
     pack_record(3_600, 9, 2, b"10.0.0.9:1", is_restated=True),
     up(3_700, b"y", 9),
