@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from billing_core.tariff import Tariff, TariffBook
 from billing_core.tolerances import Tolerances
 from gateway.chain import RegisterChains
 from gateway.facts import pile_facts
+from gateway.jsontext import json_bytes, json_text
 from gateway.opensession import OpenSession
 from gateway.outcome import BillIssued, ChainKept, EventRaised, Outcome, TariffPriced
 from gateway.priced import Key, key_of, terms_of
@@ -195,11 +195,7 @@ class Billing:
 def _digest(document: Mapping[str, Any]) -> str:
     """The content of a bill, whatever its revision; a second way to the same figures is no change."""
     content = {key: value for key, value in document.items() if key not in ("revision", "basis")}
-    return hashlib.sha256(_text(content).encode()).hexdigest()
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(json_bytes(content)).hexdigest()
 
 
 _UNDECIDED = {
@@ -252,9 +248,9 @@ def bill_row(
         anomalies=tuple(anomaly.code for anomaly in bill.anomalies),
         reason=reason,
         actor=actor,
-        body=_text(document),
+        body=json_text(document),
         payable_fen=bill.payable_fen,
-        computation=_text(bill.computation),
+        computation=json_text(bill.computation),
     )
 
 

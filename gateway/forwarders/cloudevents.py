@@ -5,7 +5,6 @@ Source: CloudEvents 1.0.2, JSON format, structured mode; docs/upstream.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,6 +13,7 @@ import structlog
 from billing_core.civil import Zone, iso_local
 from gateway.billschema import fault_of
 from gateway.forwarders.base import DrainConfig
+from gateway.jsontext import json_bytes
 from gateway.outcome import EventRaised
 
 log = structlog.get_logger()
@@ -91,5 +91,4 @@ class CloudEvents:
         }
         drain = wish.drain
         lives_s = drain.perishable_expires_s if event.is_perishable else drain.expires_s
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(), event.at_ms + lives_s * 1000
+        return json_bytes(body), event.at_ms + lives_s * 1000

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from gateway.jsontext import json_text
 from gateway.outcome import BillIssued, LiveState, Row, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store
 
@@ -72,7 +73,7 @@ class MemoryStore:
             self._settled[row.transaction_id] = None
             while len(self._settled) > _SETTLED_MAX:
                 oldest, _ = self._settled.popitem(last=False)
-                values = (oldest, json.dumps(self._sessions.pop(oldest).frozen), self._states.pop(oldest))
+                values = (oldest, json_text(self._sessions.pop(oldest).frozen), self._states.pop(oldest))
                 self._spill.execute("INSERT OR REPLACE INTO session VALUES (?,?,?)", values)
 
     def _states_of(self, transaction_id: str) -> bytearray:
@@ -92,7 +93,7 @@ class MemoryStore:
         """(frozen, live states) of a session, or ``None``."""
         saved = self._sessions.get(transaction_id)
         if saved is not None:
-            return json.loads(json.dumps(saved.frozen)), _unpacked(self._states_of(transaction_id))
+            return json.loads(json_text(saved.frozen)), _unpacked(self._states_of(transaction_id))
         spilt = self._spilt(transaction_id)
         return None if spilt is None else (json.loads(spilt[0]), _unpacked(spilt[1]))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway import outcome as o
+from gateway.jsontext import json_text
 
 _SAVE_SESSION = """INSERT INTO session (transaction_id, order_no, pile_id, connector, state, start_channel,
  opened_at_ms, ended_at_ms, energy_e4kwh, frozen, due_at_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)
@@ -55,7 +56,7 @@ Envelope = Callable[[str, o.EventRaised, int], "tuple[bytes, int] | None"]
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return None if value is None else json_text(value)
 
 
 def frame_digest(former: bytes, at_ms: int, link: str, kind: str, data: bytes) -> bytes:
