@@ -70,14 +70,24 @@ class Authoriser:
         self._numbers = numbers
         self._listed = listed
         self._given: dict[tuple[str, int], tuple[StartRequested, AuthoriseStart]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._newest: dict[str, asyncio.Task[None]] = {}  # pile -> the answer that its next one must not overtake
 
     def on_event(self, event: object) -> None:
         """Answer a request to start; other facts are not for this room."""
         if isinstance(event, StartRequested):
-            task = asyncio.get_running_loop().create_task(self._answer(event))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = asyncio.get_running_loop().create_task(self._in_turn(event, self._newest.get(event.pile_id)))
+            self._newest[event.pile_id] = task
+            task.add_done_callback(lambda done: self._forget(event.pile_id, done))
+
+    def _forget(self, pile_id: str, done: asyncio.Task[None]) -> None:
+        if self._newest.get(pile_id) is done:
+            del self._newest[pile_id]
+
+    async def _in_turn(self, event: StartRequested, former: asyncio.Task[None] | None) -> None:
+        """Where an answer names neither transaction nor connector, its place among the answers is all that tells."""
+        if former is not None:
+            await asyncio.wait((former,))
+        await self._answer(event)
 
     async def _answer(self, event: StartRequested) -> None:
         given = self._given_to(event)

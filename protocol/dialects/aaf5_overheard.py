@@ -24,7 +24,7 @@ class Overheard:
     """One frame of a gateway, and what the link knows.
 
     Attributes:
-        asked_connector: of the newest request to start on this link.
+        asked_connector: of the request to start on this link that the frame answers, if it answers one.
         waiting: (pile, connector, serial) of records that wait for their acknowledgement, oldest first.
     """
 

@@ -41,6 +41,7 @@ from protocol.wire import WireFrame
 
 LATE_MS = 8_000  # the pile sends its queue's head again after 10 s, and takes any acknowledgement for that one
 _ASKED_MAX = 32
+_REQUESTS_MAX = 8  # two connectors, and those who tap their card again
 _REF_BITS = 16
 
 
@@ -85,7 +86,7 @@ class Aaf5Talk:
         self._plugged: set[int] = set()
         self._started: dict[int, tuple[int, str]] = {}
         self._running: dict[int, str] = {}
-        self._asked_connector = 1
+        self._requests: deque[tuple[int, int]] = deque(maxlen=_REQUESTS_MAX)  # unanswered, for logs
         self._clock_ms: int | None = None
         self._notes: list[str] = []
 
@@ -137,7 +138,7 @@ class Aaf5Talk:
             self._owed[event.pile_id] = ref
             self._unanswered.append((event.pile_id, event.connector, event.serial))
         elif isinstance(event, e.StartRequested):
-            self._asked_connector = event.connector
+            self._requests.append((wire.sequence, event.connector))
         elif isinstance(event, e.SampleReceived) and event.transaction_id:
             self._running[event.connector] = event.transaction_id
         return event
@@ -208,15 +209,22 @@ class Aaf5Talk:
         assert wire.raw is not None
         said = text_of(wire.raw.get("pile_id", b""))
         waiting = tuple(each for each in self._unanswered if each[0] == (said or pile_id))
-        heard = aaf5_overheard.Overheard(wire, said or pile_id, self._asked_connector, waiting)
+        heard = aaf5_overheard.Overheard(wire, said or pile_id, self._asked_connector(wire.sequence), waiting)
         order = aaf5_overheard.to_command(heard)
         if order is None:
             text = f"command {wire.type} acknowledges no record that came on this link"
             return e.FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
         if isinstance(order, c.AcknowledgeRecord):
             self._unanswered.remove((order.pile_id, aaf5.connector_of(wire.raw), order.serial))
+        elif isinstance(order, c.AuthoriseStart) and (wire.sequence, order.connector) in self._requests:
+            self._requests.remove((wire.sequence, order.connector))
         self._note_order(order, wire.raw)
         return order
+
+    def _asked_connector(self, sequence: int) -> int:
+        """Where the request was that an answer repeats the sequence of, the oldest of several; else the newest one."""
+        newest = self._requests[-1][1] if self._requests else 1
+        return next((connector for asked, connector in self._requests if asked == sequence), newest)
 
     def _note_order(self, order: c.PileCommand, raw: Mapping[str, Any]) -> None:
         if isinstance(order, c.StartCharging):

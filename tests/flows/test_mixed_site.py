@@ -190,6 +190,25 @@ def test_a_daemon_that_is_killed_loses_no_record_of_either_family(tmp_path):
     done.daemon.close()
 
 
+def test_two_cards_that_ask_at_once_are_told_apart_in_a_replay_too(tmp_path):
+    count = 30  # of which every fourth speaks what has answers without transaction and connector
+
+    def at_once(each):
+        waits = (2_050, 2_000)  # the second connector is asked for first
+        visits = tuple(
+            (dataclasses.replace(row[0], start="card", wait_ms=wait_ms),)
+            for row, wait_ms in zip(each.plan.visits, waits, strict=False)
+        )
+        return dataclasses.replace(each, plan=dataclasses.replace(each.plan, visits=visits))
+
+    cast = [at_once(each) for each in cast_fleet(count, seed=SEED, protocol="mixed")]
+    cast = [each for each in cast if each.plan.protocol == "aaf5-sh26"]
+    done = live_through(tmp_path, count, cast=cast)
+    assert len(done.bills) > len(cast)
+    check_replay(done)
+    done.daemon.close()
+
+
 @needs_mosquitto
 @pytest.mark.parametrize("count", [6, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(180)])])
 def test_some_are_behind_a_broker_that_is_killed_on_the_way(tmp_path, count):

@@ -125,6 +125,17 @@ def test_a_refusal_is_told_and_not_written_down():
     asyncio.run(story())
 
 
+def test_a_refusal_does_not_overtake_what_is_still_written_down():
+    async def story():
+        board, _, desk = room()
+        desk.on_event(request())
+        desk.on_event(request(card="00000000000000FF", ref=2))
+        await settle()
+        assert [(told.reply_ref, told.is_accepted) for told in board.sent] == [(1, True), (2, False)]
+
+    asyncio.run(story())
+
+
 def test_asked_again_it_answers_as_before_until_the_charge_begins():
     async def story():
         board, _, desk = room()

@@ -235,3 +235,36 @@ def test_a_card_without_a_connector_is_for_the_one_where_a_car_waits():
     link.receive(changed("status-f26", pile_id=b"F5A1", gun=2, gun_count=2, state=0, connection=2), AT_MS)
     [asked] = link.receive(changed("card-query-v26", pile_id=b"", card_no=b"0003456789"), AT_MS)
     assert (asked.pile_id, asked.connector, asked.card_uid) == ("F5A1", 2, "0000000003456789")
+
+
+def _asks(link, *connectors, sequences=(0, 0)):
+    for connector, sequence in zip(connectors, sequences, strict=True):
+        for gun in (1, 2):
+            connection = 2 if gun == connector else 0
+            status = changed("status-f26", pile_id=b"F5A1", gun=gun, gun_count=2, state=0, connection=connection)
+            link.receive(status, AT_MS)
+        wire = read_frame(FIXTURES["card-query-v26"], "up")
+        query = write_frame(wire.type, {**wire.raw, "pile_id": b"F5A1"}, wire.layout, sequence=sequence)
+        [asked] = link.receive(query, AT_MS)
+        assert asked.connector == connector
+
+
+def _answered(link, sequence=0):
+    wire = read_frame(FIXTURES["card-answer-v26"], "down")
+    [order] = link.observe_sent(write_frame(wire.type, wire.raw, wire.layout, sequence=sequence), AT_MS)
+    assert isinstance(order, c.AuthoriseStart)
+    return order.connector
+
+
+def test_answers_that_a_log_holds_are_for_the_requests_in_their_order():
+    link = logged_in()
+    _asks(link, 2, 1)
+    assert [_answered(link), _answered(link), _answered(link)] == [2, 1, 1]
+
+
+def test_an_answer_that_a_log_holds_is_for_the_request_of_its_sequence():
+    link = logged_in()
+    _asks(link, 2, 1, sequences=(8, 9))
+    assert [_answered(link, 9), _answered(link, 8)] == [1, 2]
+    _asks(link, 1, 2, sequences=(10, 11))
+    assert _answered(link, 77) == 2
