@@ -74,6 +74,27 @@ def cumulative_e4kwh(anchors, object at_ms):
     return before[1]
 
 
+def risen(tuple anchors not None, from_ms, to_ms, energy_e4kwh):
+    """Readings as a line that never falls: from zero at ``from_ms`` to the energy at ``to_ms``, if that lies behind.
+
+    Args:
+        anchors: (moment, cumulative energy) as they came; of several at one moment the last one stands.
+        from_ms: before the first of them.
+    """
+    reached_ms, reached = from_ms, 0
+    line = [(from_ms, 0)]
+    for at_ms, energy in anchors:
+        reached = max(reached, energy)
+        if at_ms > reached_ms:
+            line.append((at_ms, reached))
+        else:
+            line[len(line) - 1] = (at_ms, reached)
+        reached_ms = at_ms
+    if to_ms > reached_ms:
+        line.append((to_ms, energy_e4kwh))
+    return line
+
+
 def split(anchors, cuts):
     """Energies of the pieces between the first anchor, the cuts, and the last anchor."""
     first, last = anchors[0], anchors[len(anchors) - 1]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 from billing_core.civil import Zone
 from billing_core.occupancy import OccupancyTerms
+from billing_core.samples import Sample, canonical, charging_of
 from billing_core.tariff import TariffBook
 from billing_core.tolerances import Tolerances
 
@@ -42,20 +43,6 @@ class Authorisation:
     card_uid: str | None
     vin: str | None
     account_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One live state of the connector within the session; ``is_charging`` is False for a state of rest."""
-
-    at_ms: int
-    energy_e4kwh: int
-    amount_e4yuan: int
-    voltage_dv: int
-    current_da: int
-    soc_percent: int
-    is_charging: bool
-    is_plugged: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +175,7 @@ class Evidence:
         unplugged_at_ms, claimed_leave_ms: when the cable was seen out; when somebody claims that it was.
         former: the bill that this one would supersede.
         is_final: the time for better evidence is over.
+        charging: the charging ones among ``samples``.
         at_ms: the moment the bill is made.
     """
 
@@ -230,11 +218,10 @@ class Evidence:
     claimed_leave_ms: int | None = None
     former: Former | None = None
     is_final: bool = False
+    charging: tuple[Sample, ...] = field(init=False, compare=False, repr=False)
 
-    @property
-    def charging(self) -> tuple[Sample, ...]:
-        """The charging samples, in order of arrival."""
-        return tuple(sample for sample in self.samples if sample.is_charging)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "charging", charging_of(self.samples))
 
     @property
     def account(self) -> str | None:
@@ -244,33 +231,25 @@ class Evidence:
         return self.authorisation.account_id or self.authorisation.card_uid or self.authorisation.vin
 
 
+_BESIDE = {"samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final", "charging"}
+_CONTEXT = sorted(set(Evidence.__slots__) - _BESIDE)
+
+
 def fingerprints(evidence: Evidence) -> dict[str, object]:
     """SHA-256 of what the bill rests on: each record's body, the samples, and everything else together."""
-    samples = [
-        [s.at_ms, s.energy_e4kwh, s.amount_e4yuan, s.voltage_dv, s.current_da, s.soc_percent, s.is_charging]
-        for s in evidence.samples
-    ]
-    rest = {
-        name: _plain(getattr(evidence, name))
-        for name in evidence.__slots__
-        if name not in ("samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final")
-    }
+    rest = {name: _plain(getattr(evidence, name)) for name in _CONTEXT}
     return {
         "records": [record.content_hash for record in evidence.records],
-        "samples": _digest(samples),
-        "sample_count": len(samples),
-        "context": _digest(rest),
+        "samples": hashlib.sha256(canonical(evidence.samples)).hexdigest(),
+        "sample_count": len(evidence.samples),
+        "context": hashlib.sha256(_canonical(rest).encode()).hexdigest(),
     }
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, PileFacts | Authorisation | BmsEnd | ChainLink):
+    if isinstance(value, (PileFacts, Authorisation, BmsEnd, ChainLink, OccupancyTerms)):
         return {name: getattr(value, name) for name in value.__slots__}
-    if isinstance(value, OccupancyTerms):
-        return asdict(value)
     return value
 
 
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

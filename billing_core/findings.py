@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from billing_core.apportion import Segment, by_rate, cumulative_e4kwh, segments_of
+from billing_core.apportion import Segment, by_rate, cumulative_e4kwh, risen, segments_of
 from billing_core.evidence import Evidence, Record
 from billing_core.seen import Seen, see
 from billing_core.sources import (
@@ -243,18 +243,8 @@ def timeline_of(seen: Seen, energy_e4kwh: int) -> list[tuple[int, int]]:
     """The anchors of rule E-4: the start at zero, every sample, and the end at the accepted energy."""
     if not seen.anchors or seen.t_start_ms is None:
         return []
-    timeline = [(min(seen.t_start_ms, seen.anchors[0][0] - 1), 0)]
-    for at_ms, energy in seen.anchors:
-        if at_ms > timeline[-1][0]:
-            timeline.append((at_ms, max(energy, timeline[-1][1])))
-        elif len(timeline) > 1:
-            timeline[-1] = (at_ms, max(energy, timeline[-1][1]))
     assert seen.t_end_ms is not None
-    if seen.t_end_ms > timeline[-1][0]:
-        timeline.append((seen.t_end_ms, energy_e4kwh))
-    if len(timeline) < 2:
-        timeline.append((timeline[0][0] + 1, energy_e4kwh))
-    return timeline
+    return risen(seen.anchors, min(seen.t_start_ms, seen.anchors[0][0] - 1), seen.t_end_ms, energy_e4kwh)
 
 
 def sampled_segments(evidence: Evidence, seen: Seen, tariff: Tariff | None, energy_e4kwh: int) -> list[Segment]:

@@ -5,11 +5,11 @@ Source: docs/billing.md, derived values.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
-from billing_core.evidence import Evidence, Record, Sample
+from billing_core.evidence import Evidence, Record
 from billing_core.fixed import share_half_up
+from billing_core.samples import Sample, anchors_of, doubled_area, frozen_run, rests_behind, stitched
 
 FROZEN_SAMPLES = 5
 _FROZEN_CENTIWATT = 20_000  # 0.2 kW; 0.1 V × 0.1 A = 0.01 W
@@ -77,24 +77,26 @@ def see(evidence: Evidence, half_e4kwh: int) -> Seen:
     """Put samples and proofs in order."""
     charging = evidence.charging
     last_ms = charging[-1].at_ms if charging else None
+    behind = [] if last_ms is None else _proofs(evidence, last_ms)
     t_start_ms = _start(evidence, charging)
-    t_end_ms, is_observed = _end(evidence, last_ms)
-    t_idle_ms = None if last_ms is None else _idle(evidence, last_ms)
-    raw = [(sample.at_ms, sample.energy_e4kwh) for sample in charging]
-    stitched, has_reset = _stitch(raw, half_e4kwh)
-    is_stitched = has_reset and _register_agrees(evidence, stitched[-1], t_idle_ms, half_e4kwh)
-    frozen_from, has_frozen = _frozen(charging)
+    t_end_ms, is_observed = _end(evidence, last_ms, behind)
+    t_idle_ms = None if last_ms is None else _idle(evidence, last_ms, behind)
+    anchors, has_reset = stitched(charging, half_e4kwh)
+    is_stitched = has_reset and _register_agrees(evidence, anchors[-1], t_idle_ms, half_e4kwh)
+    if has_reset and not is_stitched:
+        anchors = anchors_of(charging)
+    frozen_from, has_frozen = frozen_run(charging, FROZEN_SAMPLES, _FROZEN_CENTIWATT)
     return Seen(
         t_start_ms=t_start_ms,
         t_end_ms=t_end_ms,
         is_end_observed=is_observed,
         t_idle_ms=t_idle_ms,
-        anchors=tuple(stitched if is_stitched else raw),
+        anchors=tuple(anchors),
         has_reset=has_reset,
         is_stitched=is_stitched,
         frozen_from=frozen_from,
         has_frozen=has_frozen,
-        integral_e4kwh=_integral(charging),
+        integral_e4kwh=share_half_up(doubled_area(charging), 1, 2 * _CENTIWATT_MS),
     )
 
 
@@ -106,44 +108,27 @@ def _start(evidence: Evidence, charging: tuple[Sample, ...]) -> int | None:
 
 
 def _proofs(evidence: Evidence, last_ms: int) -> list[int]:
-    """Moments behind the last sample at which the session itself was seen to be over."""
-    moments = [sample.at_ms for sample in evidence.samples if not sample.is_charging]
-    if evidence.bms_end is not None:
+    """Moments behind the last sample at which the session was seen to be over, by itself or by a live record."""
+    moments = rests_behind(evidence.samples, last_ms)
+    if evidence.bms_end is not None and evidence.bms_end.at_ms > last_ms:
         moments.append(evidence.bms_end.at_ms)
-    return [at_ms for at_ms in moments if at_ms > last_ms]
+    live_ms = last_ms + evidence.tolerances.live_ms
+    return moments + [record.rx_ms for record in evidence.records if last_ms < record.rx_ms <= live_ms]
 
 
-def _live_records(evidence: Evidence, last_ms: int) -> list[int]:
-    return [r.rx_ms for r in evidence.records if last_ms < r.rx_ms <= last_ms + evidence.tolerances.live_ms]
-
-
-def _end(evidence: Evidence, last_ms: int | None) -> tuple[int | None, bool]:
+def _end(evidence: Evidence, last_ms: int | None, behind: list[int]) -> tuple[int | None, bool]:
     """(end, whether it was seen as it happened)."""
     if last_ms is None:
         return None, False
-    live = [at_ms for at_ms in _proofs(evidence, last_ms) if at_ms <= last_ms + evidence.tolerances.live_ms]
-    live += _live_records(evidence, last_ms)
+    live = [at_ms for at_ms in behind if at_ms <= last_ms + evidence.tolerances.live_ms]
     return (min(live), True) if live else (last_ms, False)
 
 
-def _idle(evidence: Evidence, last_ms: int) -> int:
+def _idle(evidence: Evidence, last_ms: int, behind: list[int]) -> int:
     """The earliest proof of any kind; without one, the present."""
     others = (evidence.login_at_ms, evidence.next_start_at_ms)
     moments = [at_ms for at_ms in others if at_ms is not None and at_ms > last_ms]
-    return min([*_proofs(evidence, last_ms), *_live_records(evidence, last_ms), *moments], default=evidence.at_ms)
-
-
-def _stitch(raw: list[tuple[int, int]], half_e4kwh: int) -> tuple[list[tuple[int, int]], bool]:
-    """Readings with what stood before each fall added, and whether there was a fall."""
-    carried, before, has_reset = 0, 0, False
-    stitched = []
-    for at_ms, energy_e4kwh in raw:
-        if energy_e4kwh < before - half_e4kwh:
-            carried += before
-            has_reset = True
-        before = energy_e4kwh
-        stitched.append((at_ms, carried + energy_e4kwh))
-    return stitched, has_reset
+    return min([*behind, *moments], default=evidence.at_ms)
 
 
 def _register_agrees(evidence: Evidence, last: tuple[int, int], t_idle_ms: int | None, half_e4kwh: int) -> bool:
@@ -163,32 +148,6 @@ def _register_agrees(evidence: Evidence, last: tuple[int, int], t_idle_ms: int |
     rated_w = evidence.pile.rated_w
     most = None if rated_w is None else last[1] + rated_w * max(t_idle_ms - last[0], 0) // _WATT_MS + half_e4kwh
     return any(least <= difference and (most is None or difference <= most) for difference in differences)
-
-
-def _centiwatts(sample: Sample) -> int:
-    return sample.voltage_dv * sample.current_da
-
-
-def _frozen(charging: tuple[Sample, ...]) -> tuple[int | None, bool]:
-    """(begin of a run at the very end, whether any run was seen): five equal readings while power flowed."""
-    begin, has_frozen = 0, False
-    for index, sample in enumerate(charging):
-        least = min(_centiwatts(charging[begin]), _centiwatts(sample))
-        if sample.energy_e4kwh != charging[begin].energy_e4kwh or least <= _FROZEN_CENTIWATT:
-            begin = index
-        elif index - begin + 1 >= FROZEN_SAMPLES:
-            has_frozen = True
-    runs_to_the_end = len(charging) - begin >= FROZEN_SAMPLES and has_frozen
-    return (begin if runs_to_the_end else None), has_frozen
-
-
-def _integral(charging: tuple[Sample, ...]) -> int:
-    """Trapezoids of voltage × current, 0.1 Wh, half up."""
-    doubled = sum(
-        (_centiwatts(before) + _centiwatts(after)) * (after.at_ms - before.at_ms)
-        for before, after in itertools.pairwise(charging)
-    )
-    return share_half_up(doubled, 1, 2 * _CENTIWATT_MS)
 
 
 def energy_at(anchors: tuple[tuple[int, int], ...], at_ms: int) -> int:

@@ -8,6 +8,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
 from billing_core.errors import IllegalTransition
+from billing_core.samples cimport Sample
 from billing_core.timers import Timers
 from billing_core.transitions import TRANSITIONS, SessionEvent, State
 
@@ -145,6 +146,27 @@ cdef class ChargingSession:
         Each is (moment, energy 0.1 Wh, amount 0.0001 yuan, 0.1 V, 0.1 A, percent, is charging, is plugged or None).
         """
         return self._rows_from(0)
+
+    def samples(self):
+        """The same as a tuple of what bills rest on."""
+        cdef Py_ssize_t i
+        cdef int64_t* row
+        cdef Sample sample
+        found = []
+        for i in range(self._count):
+            row = self._rows + ROW * i
+            plug = (row[6] >> PLUG_SHIFT) & 3
+            sample = Sample.__new__(Sample)
+            sample.at_ms = row[0]
+            sample.energy_e4kwh = row[1]
+            sample.amount_e4yuan = row[2]
+            sample.voltage_dv = row[3]
+            sample.current_da = row[4]
+            sample.soc_percent = row[5]
+            sample.is_charging = row[6] & IS_CHARGING
+            sample.is_plugged = None if plug == 0 else plug == 2
+            found.append(sample)
+        return tuple(found)
 
     def take_unkept(self):
         """The live states since the last call, as ``rows`` gives them: those that are not on the disk yet."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from billing_core.evidence import Evidence, Record, Tier
 from billing_core.fixed import share_half_up
+from billing_core.samples import soc_ends
 from billing_core.seen import Seen
 
 _SCALES = ((1, 1000), (1, 100), (1, 10), (10, 1), (100, 1), (1000, 1))  # the smallest first
@@ -220,10 +221,10 @@ def _is_chain_broken(evidence: Evidence, record: Record | None, seen: Seen, wind
 
 
 def _by_soc(evidence: Evidence) -> int | None:
-    states = [sample.soc_percent for sample in evidence.charging if sample.soc_percent]
-    if evidence.nominal_e4kwh is None or len(states) < 2 or states[-1] < states[0]:
+    if evidence.nominal_e4kwh is None:
         return None
-    return share_half_up(evidence.nominal_e4kwh, states[-1] - states[0], 100)
+    first, last, count = soc_ends(evidence.charging)
+    return share_half_up(evidence.nominal_e4kwh, last - first, 100) if count >= 2 and last >= first else None
 
 
 def proves_zero(evidence: Evidence, record: Record | None, seen: Seen, half_e4kwh: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from billing_core.fixed import share_half_up
 
@@ -80,7 +80,7 @@ class Tolerances:
 
     def as_dict(self) -> dict[str, int | None]:
         """Every value by name, for the computation that a bill keeps."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def register_half_width(register_decimals: int | None) -> int:

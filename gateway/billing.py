@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from billing_core.bill import Bill
-from billing_core.evidence import Evidence, Former, Sample
+from billing_core.evidence import Evidence, Former
 from billing_core.issue import issue_bill
 from billing_core.tariff import Tariff, TariffBook
 from billing_core.tolerances import Tolerances
@@ -59,7 +59,7 @@ class Billing:
             opened_at_ms=core.opened_at_ms,
             start_accepted_at_ms=core.start_accepted_at_ms,
             refusal_code=session.refusal_code,
-            samples=tuple(Sample(*row) for row in core.rows()),
+            samples=core.samples(),
             records=tuple(session.records),
             tariffs=self._book(core.pile_id, core.opened_at_ms),
             tariff_binding=site.tariff_binding,

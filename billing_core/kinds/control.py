@@ -5,6 +5,7 @@ from __future__ import annotations
 from billing_core.evidence import Evidence
 from billing_core.findings import Findings, stop_limit_ms
 from billing_core.kinds.words import Found, both, kwh
+from billing_core.samples import soc_ends
 from billing_core.seen import energy_at
 
 _SOC_FULL_PERCENT = 95
@@ -20,8 +21,8 @@ def stop_reason_inconsistent(evidence: Evidence, findings: Findings) -> Found | 
     if record is None:
         return None
     kind, why = record.stop_kind, None
-    state = _last_soc_percent(evidence)
-    if kind == "soc_full" and state and state < _SOC_FULL_PERCENT:
+    state = _last_soc_percent(evidence) if kind == "soc_full" else None
+    if state and state < _SOC_FULL_PERCENT:
         why = f"the battery stood at {state} %", f"SOC为{state}%"
     elif kind == "balance" and _has_balance_left(evidence, record.amount_e4yuan):
         why = "the balance was not used up", "余额并未用尽"
@@ -38,10 +39,9 @@ def stop_reason_inconsistent(evidence: Evidence, findings: Findings) -> Found | 
 
 def _last_soc_percent(evidence: Evidence) -> int | None:
     """By the battery's report of the end, else by the last sample; ``None`` where neither tells."""
-    states = [sample.soc_percent for sample in evidence.charging if sample.soc_percent]
     if evidence.bms_end is not None and evidence.bms_end.soc_percent:
-        states.append(evidence.bms_end.soc_percent)
-    return states[-1] if states else None
+        return evidence.bms_end.soc_percent
+    return soc_ends(evidence.charging)[1] or None
 
 
 def _has_balance_left(evidence: Evidence, amount_e4yuan: int) -> bool:

@@ -7,6 +7,7 @@ from billing_core.findings import SUM_E4KWH, Findings, agrees_with_losses, fille
 from billing_core.fixed import loss_adjusted_e4kwh_half_up
 from billing_core.kinds.presence import soc_drop, waited_minutes
 from billing_core.kinds.words import Found, both, kwh
+from billing_core.samples import has_rest_within, soc_rise
 from billing_core.sources import gap_of, is_inside
 
 _SOC_RISE_PERCENT = 10
@@ -228,18 +229,15 @@ def soc_inconsistent(evidence: Evidence, findings: Findings) -> Found | None:
             a=dropped[0],
             b=dropped[1],
         )
-    begin = None
-    for sample in (each for each in evidence.charging if each.soc_percent):
-        if begin is None or sample.energy_e4kwh != begin.energy_e4kwh:
-            begin = sample
-        elif sample.soc_percent - begin.soc_percent > _SOC_RISE_PERCENT:
-            return both(
-                "The battery rose from {a} % to {b} % while the energy stood still.",
-                "电量不变时SOC由{a}%升至{b}%。",
-                a=begin.soc_percent,
-                b=sample.soc_percent,
-            )
-    return None
+    risen = soc_rise(evidence.charging, _SOC_RISE_PERCENT)
+    if risen is None:
+        return None
+    return both(
+        "The battery rose from {a} % to {b} % while the energy stood still.",
+        "电量不变时SOC由{a}%升至{b}%。",
+        a=risen[0],
+        b=risen[1],
+    )
 
 
 def unit_scale_error(evidence: Evidence, findings: Findings) -> Found | None:
@@ -271,15 +269,9 @@ def samples_frozen(evidence: Evidence, findings: Findings) -> Found | None:
 
 def idle_while_charging(evidence: Evidence, findings: Findings) -> Found | None:
     """Two or more states of rest in a row, and then it charged on."""
-    run, has_begun = 0, False
-    for sample in evidence.samples:
-        if not sample.is_charging:
-            run += has_begun
-            continue
-        if run >= _IDLE_FRAMES:
-            return "The charger reported rest in the middle of the charge.", "充电中上送空闲状态后继续充电。"
-        run, has_begun = 0, True
-    return None
+    if not has_rest_within(evidence.samples, _IDLE_FRAMES):
+        return None
+    return "The charger reported rest in the middle of the charge.", "充电中上送空闲状态后继续充电。"
 
 
 def loss_ratio_mismatch(evidence: Evidence, findings: Findings) -> Found | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 from billing_core.evidence import ChainLink, Evidence, Record
 from billing_core.findings import RECORD_DUE_MS, RECORD_LOST_MS, Findings
 from billing_core.fixed import format_e4
 from billing_core.kinds.words import Found, both, kwh, local_time, minutes
+from billing_core.samples import soc_fall, was_replugged
 from billing_core.sources import is_inside
 
 POWER_LOST = 0x83
@@ -242,7 +241,7 @@ def merged_sessions(evidence: Evidence, findings: Findings) -> Found | None:
     """Within one record the cable was pulled and plugged again, or the car changed."""
     if findings.record is None:
         return None
-    if _was_replugged(evidence):
+    if was_replugged(evidence.samples):
         return "The cable was pulled and plugged in again within this record.", "同一账单内枪被拔出后再次插入。"
     if len(_cars(evidence)) > 1:
         return "The car changed within this record.", "同一账单内车辆发生变化。"
@@ -257,18 +256,6 @@ def merged_sessions(evidence: Evidence, findings: Findings) -> Found | None:
     )
 
 
-def _was_replugged(evidence: Evidence) -> bool:
-    was_pulled = has_begun = False
-    for sample in evidence.samples:
-        if sample.is_charging:
-            if was_pulled:
-                return True
-            has_begun = True
-        elif has_begun and sample.is_plugged is False:
-            was_pulled = True
-    return False
-
-
 def _cars(evidence: Evidence) -> set[str]:
     """The cars that the battery side named; a car that only the record names is no change."""
     return set(evidence.vins)
@@ -276,12 +263,7 @@ def _cars(evidence: Evidence) -> set[str]:
 
 def soc_drop(evidence: Evidence) -> tuple[int, int] | None:
     """(before, after) where the state of charge falls by more than five points while energy grows."""
-    known = [sample for sample in evidence.charging if sample.soc_percent]
-    for before, after in itertools.pairwise(known):
-        grows = after.energy_e4kwh > before.energy_e4kwh
-        if grows and before.soc_percent - after.soc_percent > _SOC_DROP_PERCENT:
-            return before.soc_percent, after.soc_percent
-    return None
+    return soc_fall(evidence.charging, _SOC_DROP_PERCENT)
 
 
 def split_session(evidence: Evidence, findings: Findings) -> Found | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_core.apportion import Segment, best_factors, by_rate, cumulative_e4kwh, segments_of, split, spread
+from billing_core.apportion import Segment, best_factors, by_rate, cumulative_e4kwh, risen, segments_of, split, spread
 from billing_core.pricing import billed, lines_of
 from billing_core.tariff import Campaign, Rate, TariffBook
 from tests.support.evidence import CHINA, HOUR, MIDNIGHT, MINUTE, PILE, SECOND, TEN, tariff
@@ -152,3 +152,9 @@ def test_spreading_loses_no_unit(weights, total):
     found = spread([piece(Rate.PEAK, weight) for weight in weights], {Rate.PEAK: total})
     assert sum(energies(found)) == total
     assert min(energies(found)) >= 0
+
+
+def test_readings_make_a_line_that_never_falls():
+    anchors = ((10, 5), (20, 3), (20, 9), (30, 9))
+    assert risen(anchors, 9, 40, 11) == [(9, 0), (10, 5), (20, 9), (30, 9), (40, 11)]
+    assert risen(anchors, 9, 30, 11) == [(9, 0), (10, 5), (20, 9), (30, 9)]
