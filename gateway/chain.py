@@ -37,8 +37,7 @@ class RegisterChains:
     def put(self, link: ChainKept) -> None:
         """A record was accepted; it takes the place of a former one of the same charge."""
         place = (link.pile_id, link.connector)
-        self._waiting[place].pop(link.transaction_id, None)
-        self._links[place] = [each for each in self._links[place] if each.transaction_id != link.transaction_id]
+        self.forget(place, link.transaction_id)
         self._insert(link)
 
     def wait(self, place: Place, transaction_id: str, order_ms: int) -> None:
@@ -46,8 +45,9 @@ class RegisterChains:
         self._waiting[place][transaction_id] = order_ms
 
     def forget(self, place: Place, transaction_id: str) -> None:
-        """A charge that was waited for never took place."""
+        """A charge did not take place here, whatever was taken for its record."""
         self._waiting[place].pop(transaction_id, None)
+        self._links[place] = [each for each in self._links[place] if each.transaction_id != transaction_id]
 
     def _insert(self, link: ChainKept) -> None:
         links = self._links[(link.pile_id, link.connector)]

@@ -119,7 +119,10 @@ class SamplesTaken:
 
 @dataclass(frozen=True, slots=True)
 class SamplesLeft:
-    """The live states kept under one session belong to another one, which keeps them anew."""
+    """The live states kept under one session belong to another one, which keeps them anew.
+
+    So does the place in the register chain that they gave it.
+    """
 
     transaction_id: str
 

@@ -311,6 +311,8 @@ class Sessions:
             session.was_closed_early = session.refusal_code is None
         if event.connector != session.core.connector:
             self.release(session)
+            if event.connector != session.place[1]:
+                self.chains.forget(session.place, session.transaction_id)
             session.sample_connector = event.connector
         session.core.take_sample(
             event.at_ms,

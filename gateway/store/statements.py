@@ -113,6 +113,7 @@ class RowWriter:
 
     def _samples_left(self, r: o.SamplesLeft) -> None:
         self._connection.execute("DELETE FROM sample WHERE transaction_id = ?", (r.transaction_id,))
+        self._connection.execute("DELETE FROM register_chain WHERE transaction_id = ?", (r.transaction_id,))
 
     def _session(self, r: o.SessionSaved) -> None:
         self._connection.execute(

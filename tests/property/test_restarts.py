@@ -24,7 +24,7 @@ from tests.support.yard import (
 )
 
 RESTART_CHANCE = 0.3
-SEEDS = range(25)
+SEEDS = [*range(25), 639]  # 639: a start has its bill before its samples prove another charge's
 
 
 class Day:
@@ -127,5 +127,5 @@ def test_every_charge_has_one_row_of_revisions(seed):
 def test_a_thousand_more_days():
     for seed in range(1_000, 2_000):
         for site in (SITE, SITE + OCCUPANCY):
-            never = bills(seed, site, own_number_chance=0)
-            assert bills(seed, site, own_number_chance=0, restart_chance=RESTART_CHANCE) == never, seed
+            never = bills(seed, site)
+            assert bills(seed, site, restart_chance=RESTART_CHANCE) == never, seed

@@ -11,7 +11,16 @@ from dataclasses import fields
 
 from billing_core.timers import Timers
 from gateway.engine import Engine
-from gateway.outcome import BillIssued, ChainKept, EventRaised, Outcome, PileClockChecked, PileSeen, SessionSaved
+from gateway.outcome import (
+    BillIssued,
+    ChainKept,
+    EventRaised,
+    Outcome,
+    PileClockChecked,
+    PileSeen,
+    SamplesLeft,
+    SessionSaved,
+)
 from gateway.site import Site, site_from_file
 from gateway.store.memory import MemoryStore
 from gateway.tomlfile import TomlFile
@@ -243,7 +252,12 @@ class Yard:
     def restart(self) -> None:
         """A new engine takes up what the former one wrote down."""
         newest = {row.transaction_id: row for row in self.rows if isinstance(row, SessionSaved)}
-        chains = {row.transaction_id: row for row in self.rows if isinstance(row, ChainKept)}
+        chains = {}
+        for row in self.rows:
+            if isinstance(row, ChainKept):
+                chains[row.transaction_id] = row
+            elif isinstance(row, SamplesLeft):
+                chains.pop(row.transaction_id, None)
         self.engine = self._engine()
         self.engine.sessions.chains.restore(chains.values())
         for row in self.rows:

@@ -103,6 +103,19 @@ def test_a_record_tells_those_whose_view_it_changed():
     assert chains.neighbours(PLACE, "a", 100) == ["early"]
 
 
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_a_charge_that_took_place_elsewhere_is_forgotten(is_linked):
+    chains = chained(FIRST, THIRD)
+    if is_linked:
+        chains.put(SECOND)
+    else:
+        chains.wait(PLACE, "b", 200)
+    chains.forget(PLACE, "b")
+    assert chains.recent(PLACE) == ["c", "a"]
+    former = chains.previous(PLACE, "c", 300)
+    assert (former.transaction_id, former.has_orders_since) == ("a", False)
+
+
 def test_a_register_keeps_its_newest_sixty_four_charges():
     chains = chained(*(link(f"t{number:03}", number, number * 10, number * 10 + 10) for number in range(70)))
     assert chains.previous(PLACE, "t006", 6) is None

@@ -188,6 +188,15 @@ def test_samples_on_another_connector_move_the_charge_there(yard):
     assert yard.sessions.active_on(PILE, 2) is session(yard)
 
 
+def test_a_charge_that_moved_to_another_connector_is_waited_for_there_alone(yard):
+    yard.start()
+    yard.answer()
+    yard.tell(sample(BEGIN, 0), sample(BEGIN + MINUTE, 0.8, connector=2))
+    chains = yard.sessions.chains
+    assert SERIAL in chains.recent((PILE, 2))
+    assert SERIAL not in chains.recent((PILE, 1))
+
+
 def test_stored_states_and_preparing_connectors_prove_nothing(yard):
     yard.start()
     yard.answer()

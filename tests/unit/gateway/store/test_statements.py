@@ -40,6 +40,16 @@ def test_the_sequence_of_a_partition_counts_per_endpoint(connection):
     assert [each[1:] for each in seen if each[0] == "b"] == [each[1:] for each in seen if each[0] == "a"]
 
 
+def test_samples_of_another_charge_leave_with_their_place_in_the_chain(connection):
+    rows = RowWriter(connection, (), lambda *_: None)
+    for transaction_id in ("t1", "t2"):
+        rows.write(outcome.SamplesTaken(transaction_id, ((1, 1, 1, 1, 1, 1, True, None),)))
+        rows.write(outcome.ChainKept("p", 1, transaction_id, 1, None, None, 1, 1, None))
+    rows.write(outcome.SamplesLeft("t1"))
+    for table in ("sample", "register_chain"):
+        assert connection.execute(f"SELECT transaction_id FROM {table}").fetchall() == [("t2",)], table
+
+
 def test_text_beyond_ascii_stays_readable_in_the_database(connection):
     rows = RowWriter(connection, (), lambda *_: None)
     rows.write(outcome.OrderSaved("o", "p", 1, "k", None, 1, 2, "sent", "me", {"why": "充电"}))
