@@ -323,7 +323,7 @@ class Pipeline:
             self._log.error("answer_impossible", kind=type(command).__name__, reason=str(error))
             return False
         if not data:
-            self._log.info("answer_kept_back", kind=type(command).__name__, hint="its repeat is answered")
+            self._log.info("answer_kept_back", kind=type(command).__name__, hint="it would do harm now")
             return False
         self._capture.append(at_ms, self._link_no, "down", data, self._link.dialect.name)
         if self._may_speak_for(command.pile_id):

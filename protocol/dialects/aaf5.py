@@ -43,6 +43,7 @@ class Heard:
 
     Attributes:
         ref: what the answer hands back.
+        connector_for: the connector that a card is for, when the frame names none.
         started: connector → (reserved word, number) of the newest start on this link.
         clock_ms: the local civil time that the pile was told last.
     """
@@ -52,7 +53,7 @@ class Heard:
     pile_id: str
     profile: str
     ref: int
-    plugged: frozenset[int]
+    connector_for: Callable[[str], int]
     started: Mapping[int, tuple[int, str]]
     clock_ms: int | None
     options: frozenset[str]
@@ -314,9 +315,10 @@ def _request(heard: Heard, method: str, connector: int, *, card: str = "", vin: 
 
 def _card_request(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
     """204, 502. Before V4.6 no connector is named: it is the one where a car waits."""
-    connector = raw.get("gun") or min(heard.plugged, default=1)
+    card = text_of(raw["card_no"])
+    connector = raw.get("gun") or heard.connector_for(card_of(card) or "")
     method = "account" if raw.get("auth_kind") == 1 else "card"
-    return _request(heard, method, connector, card=text_of(raw["card_no"]))
+    return _request(heard, method, connector, card=card)
 
 
 def _vin_request(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:

@@ -12,7 +12,7 @@ from protocol import events as e
 from protocol.dialect import DOWN, UP, Cipher, Dialect
 from protocol.dialects import aaf5, aaf5_orders, aaf5_overheard
 from protocol.dialects.aaf5_codes import alarm_texts
-from protocol.dialects.aaf5_frames import FORMS, KNOWN, SH26
+from protocol.dialects.aaf5_frames import FORMS, KNOWN, LV34, SH26
 from protocol.dialects.aaf5_orders import Speech
 from protocol.dialects.aaf5_profiles import (
     F26_OPTION,
@@ -24,6 +24,7 @@ from protocol.dialects.aaf5_profiles import (
     profile_named,
     traits_of,
 )
+from protocol.dialects.aaf5_swipes import Swipe, Swipes
 from protocol.dialects.aaf5_wire import (
     ENCRYPTED,
     NAME,
@@ -41,7 +42,6 @@ from protocol.wire import WireFrame
 
 LATE_MS = 8_000  # the pile sends its queue's head again after 10 s, and takes any acknowledgement for that one
 _ASKED_MAX = 32
-_REQUESTS_MAX = 8  # two connectors, and those who tap their card again
 _REF_BITS = 16
 
 
@@ -83,10 +83,9 @@ class Aaf5Talk:
         self._asked: OrderedDict[int, _Asked] = OrderedDict()
         self._owed: dict[str, int] = {}  # pile -> ref of the record that stands at the head of its queue
         self._unanswered: deque[tuple[str, int, str]] = deque(maxlen=_ASKED_MAX)  # (pile, connector, serial), for logs
-        self._plugged: set[int] = set()
+        self._swipes = Swipes()
         self._started: dict[int, tuple[int, str]] = {}
         self._running: dict[int, str] = {}
-        self._requests: deque[tuple[int, int]] = deque(maxlen=_REQUESTS_MAX)  # unanswered, for logs
         self._clock_ms: int | None = None
         self._notes: list[str] = []
 
@@ -138,7 +137,7 @@ class Aaf5Talk:
             self._owed[event.pile_id] = ref
             self._unanswered.append((event.pile_id, event.connector, event.serial))
         elif isinstance(event, e.StartRequested):
-            self._requests.append((wire.sequence, event.connector))
+            self._swipes.asked(Swipe(wire.sequence, event.connector, event.card_uid or "", at_ms))
         elif isinstance(event, e.SampleReceived) and event.transaction_id:
             self._running[event.connector] = event.transaction_id
         return event
@@ -182,8 +181,7 @@ class Aaf5Talk:
 
     def _note_state(self, raw: Mapping[str, Any], wire: WireFrame) -> None:
         if "connection" in raw and "gun_count" in raw:
-            gun = aaf5.connector_of(raw)
-            (self._plugged.add if raw["connection"] and raw["state"] in (0, 1, 3, 5) else self._plugged.discard)(gun)
+            self._swipes.saw(aaf5.connector_of(raw), raw["state"], is_plugged=raw["connection"] != 0)
 
     def _heard(self, wire: WireFrame, ref: int, at_ms: int) -> aaf5.Heard:
         said = text_of((wire.raw or {}).get("pile_id", b""))
@@ -193,7 +191,7 @@ class Aaf5Talk:
             pile_id=said or self._pile_id,
             profile=self.profile,
             ref=ref,
-            plugged=frozenset(self._plugged),
+            connector_for=self._swipes.connector_for,
             started=self._started,
             clock_ms=self._clock_ms,
             options=self.options,
@@ -209,25 +207,28 @@ class Aaf5Talk:
         assert wire.raw is not None
         said = text_of(wire.raw.get("pile_id", b""))
         waiting = tuple(each for each in self._unanswered if each[0] == (said or pile_id))
-        heard = aaf5_overheard.Overheard(wire, said or pile_id, self._asked_connector(wire.sequence), waiting)
+        swipe = self._answered(wire, at_ms)
+        heard = aaf5_overheard.Overheard(wire, said or pile_id, swipe.connector if swipe else 1, waiting)
         order = aaf5_overheard.to_command(heard)
         if order is None:
             text = f"command {wire.type} acknowledges no record that came on this link"
             return e.FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
         if isinstance(order, c.AcknowledgeRecord):
             self._unanswered.remove((order.pile_id, aaf5.connector_of(wire.raw), order.serial))
-        elif isinstance(order, c.AuthoriseStart) and (wire.sequence, order.connector) in self._requests:
-            self._requests.remove((wire.sequence, order.connector))
-        self._note_order(order, wire.raw)
+        self._note_order(order, wire.raw, swipe.card if swipe else "")
         return order
 
-    def _asked_connector(self, sequence: int) -> int:
-        """Where the request was that an answer repeats the sequence of, the oldest of several; else the newest one."""
-        newest = self._requests[-1][1] if self._requests else 1
-        return next((connector for asked, connector in self._requests if asked == sequence), newest)
+    def _answered(self, wire: WireFrame, at_ms: int) -> Swipe | None:
+        """The question of a pile that this frame of a gateway answers, if it answers one about a card."""
+        assert wire.raw is not None
+        if wire.layout is None or not wire.layout.name.startswith("card_answer"):
+            return None
+        return self._swipes.answered(wire.sequence, at_ms, wire.raw.get("gun"))
 
-    def _note_order(self, order: c.PileCommand, raw: Mapping[str, Any]) -> None:
-        if isinstance(order, c.StartCharging):
+    def _note_order(self, order: c.PileCommand, raw: Mapping[str, Any], card: str) -> None:
+        if isinstance(order, c.AuthoriseStart) and order.is_accepted:
+            self._swipes.allow(order.connector, card)
+        elif isinstance(order, c.StartCharging):
             self._started[order.connector] = (raw["rsv1"], order.transaction_id)
         elif isinstance(order, c.SyncTime):
             self._clock_ms = order.civil_ms
@@ -235,9 +236,14 @@ class Aaf5Talk:
     # -- frames to the pile ---------------------------------------------------------------------------
 
     def say(self, command: c.PileCommand, at_ms: int | None = None) -> bytes:
-        """The frame; none for an acknowledgement that the pile would take for another record's."""
+        """The frame; none for an acknowledgement that the pile would take for another record's.
+
+        Nor for a refusal of its login where there is none: any answer would let it in.
+        """
         if isinstance(command, c.AcknowledgeRecord):
             return self._acknowledge(command, at_ms)
+        if isinstance(command, c.AnswerLogin) and not command.is_accepted and self.profile != LV34:
+            return b""
         asked = self._asked.get(command.reply_ref) if command.reply_ref is not None else None
         raw_asked = asked.raw if asked else {}
         speech = Speech(
@@ -250,7 +256,7 @@ class Aaf5Talk:
             number=self._running.get(getattr(command, "connector", None) or 0, ""),
         )
         number, raw, layout = aaf5_orders.from_command(command, speech)
-        self._note_order(command, raw)
+        self._note_order(command, raw, aaf5.card_of(text_of(raw_asked.get("card_no", b""))) or "")
         return self._enclose(number, layout.write(raw), asked)
 
     def _acknowledge(self, command: c.AcknowledgeRecord, at_ms: int | None) -> bytes:

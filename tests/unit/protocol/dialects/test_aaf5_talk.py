@@ -268,3 +268,38 @@ def test_an_answer_that_a_log_holds_is_for_the_request_of_its_sequence():
     assert [_answered(link, 9), _answered(link, 8)] == [1, 2]
     _asks(link, 1, 2, sequences=(10, 11))
     assert _answered(link, 77) == 2
+
+
+def test_answers_in_a_log_go_to_their_own_questions_whatever_came_between():
+    link = logged_in()
+    for gun in (1, 2):
+        link.receive(changed("status-f26", pile_id=b"F5A1", gun=gun, gun_count=2, state=0, connection=2), AT_MS)
+    frames = [changed("card-query-v26", pile_id=b"F5A1", card_no=card) for card in (b"00000000000000CA", b"CB")]
+    first, second = (link.receive(frame, AT_MS)[0] for frame in frames)
+    grant = c.AuthoriseStart("F5A1", first.reply_ref, "", 1, "0" * 16, 5_000, True, 0)
+    answers = [link.send(grant), link.send(grant)]
+    assert (first.connector, second.connector) == (1, 1), "nothing was allowed yet"
+
+    log = logged_in()
+    for gun in (1, 2):
+        log.receive(changed("status-f26", pile_id=b"F5A1", gun=gun, gun_count=2, state=0, connection=2), AT_MS)
+    log.receive(frames[0], AT_MS)
+    [allowed] = log.observe_sent(answers[0], AT_MS)
+    [other] = log.receive(frames[1], AT_MS)
+    assert (allowed.connector, other.connector) == (1, 2)
+
+
+@pytest.mark.parametrize("version", [16, 26, 40, 52])
+def test_a_pile_that_is_refused_is_told_nothing_for_any_answer_would_let_it_in(version):
+    link = Link()
+    base = "login-sh52" if version > 44 else "login-sh26"
+    [login] = link.receive(changed(base, pile_id=b"F5A1", proto_version=version, rsv_a="00" * 24), AT_MS)
+    assert link.send(c.AnswerLogin("F5A1", login.reply_ref, False)) == b""
+    assert not link.is_logged_in
+
+
+def test_lv34_has_a_word_for_a_refusal():
+    link = Link()
+    [login] = link.receive(changed("login-lv34", pile_id=b"F5A1", proto_version=34), AT_MS)
+    refusal = read_frame(link.send(c.AnswerLogin("F5A1", login.reply_ref, False)), "down", "lv34")
+    assert (refusal.type, refusal.raw["random"]) == (105, 0)
