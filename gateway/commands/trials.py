@@ -29,6 +29,14 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
     sys.exit(uvloop.run(run_demo(directory=directory, seed=seed, keep=keep)))
 
 
+def _known_protocol(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from gateway.simulator.scripts import PROTOCOLS
+
+    if value not in PROTOCOLS:
+        raise click.BadParameter(f"no piles speak {value!r}; there are: {', '.join(PROTOCOLS)}")
+    return value
+
+
 @click.command()
 @click.option("--piles", type=click.IntRange(1), default=10, show_default=True, help="How many piles.")
 @click.option("--connect", default="127.0.0.1:8767", show_default=True, metavar="HOST:PORT", help="The gateway.")
@@ -49,10 +57,11 @@ def demo(keep: bool, directory: Path | None, seed: int) -> None:
 )
 @click.option(
     "--protocol",
-    type=click.Choice(["ykc", "aaf5", "mixed"]),
     default="ykc",
     show_default=True,
-    help="What the piles speak; mixed: some this, some that.",
+    metavar="NAME",
+    callback=_known_protocol,
+    help="What the piles speak: ykc, aaf5, mixed (some this, some that), or one edition, such as aaf5-op30.",
 )
 @click.option("--mqtt", "broker", metavar="HOST:PORT", default=None, help="Reach the gateway through this MQTT broker.")
 @click.option(

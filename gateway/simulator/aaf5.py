@@ -15,107 +15,37 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.simulator import wire
+from gateway.simulator.aaf5_editions import EDITIONS, Body
 from gateway.simulator.charge import Charge, Story
-from gateway.simulator.connector import BALANCE_USED_UP, POWER_LOST, STOPPED_BY_APP
+from gateway.simulator.connector import BALANCE_USED_UP, Phase
 from gateway.simulator.pile import SimulatedPile
 from gateway.simulator.plan import PilePlan
 from gateway.simulator.rates import SLOT_MS, Rates, fee_e4yuan
-from gateway.simulator.records import OwedRecord
-from protocol.dialects.aaf5 import is_own
-from protocol.dialects.aaf5_bodies import BMS, HEARTBEAT, LOGIN, STATUS
-from protocol.dialects.aaf5_frames import (
-    CARD_QUERY,
-    CONTROL_ANSWER,
-    DOWN,
-    KNOWN,
-    RECORD,
-    RECORD_MILLI,
-    RESULT,
-    SH26,
-    SH52,
-    START_ANSWER,
-    TEXT_ANSWER,
-    VIN_QUERY,
-)
+from gateway.simulator.records import HeadQueue
+from protocol.commands import PileTariff
+from protocol.dialects.aaf5 import CLOCK, REBOOT, STOP
+from protocol.dialects.aaf5_frames import DOWN, KNOWN, RESULT, SH52, TEXT_ANSWER
 from protocol.dialects.aaf5_profiles import profile_named
-from protocol.dialects.aaf5_tariffs import tariff_of
+from protocol.dialects.aaf5_tariffs import named_tariff_of, tariff_of
 from protocol.dialects.aaf5_times import ABSENT, pile_time, raw_time
-from protocol.dialects.aaf5_wire import enclose, read_frame, text_of
+from protocol.dialects.aaf5_wire import read_frame, text_of
 from protocol.dialects.ykc_times import pile_time as cp56_time
-from protocol.fields import Op
 from protocol.framer import Framer
-from protocol.layout import Layout
 
 _BUFFER_BYTES = 4_096
-_QUEUE_MS = 10_000
-_STOPS = {STOPPED_BY_APP: 311, 0x41: 30, BALANCE_USED_UP: 308, POWER_LOST: 2015}
 _STATUS = {wire.IDLE: 0, wire.CHARGING: 2}
-_MODES = {"card": 0, "app": 1, "vin": 3, "offline": 0}
-_RSV = {"rsv1": 0, "rsv2": 0}
-
-
-class HeadQueue:
-    """Records that wait; only the newest is sent, and any acknowledgement removes it.
-
-    Attributes:
-        destroyed: records that went without ever having been sent.
-        unasked: acknowledgements that came to an empty queue.
-    """
-
-    def __init__(self) -> None:
-        self.destroyed = 0
-        self.unasked = 0
-        self._waiting: list[OwedRecord] = []  # the last one is the head
-        self._tick_ms: int | None = None
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    @property
-    def timer_at_ms(self) -> int | None:
-        """When the head is sent next, Unix ms."""
-        return self._tick_ms if self._waiting else None
-
-    def add(self, record: OwedRecord) -> None:
-        """A new record becomes the head at the next tick."""
-        self._waiting.append(record)
-        if self._tick_ms is None:
-            self._tick_ms = record.due_at_ms
-
-    def on_ready(self, at_ms: int) -> None:
-        """The pile is logged in: the head is due."""
-        self._tick_ms = at_ms
-
-    def on_link_lost(self) -> None:
-        """Nothing is sent until the next login."""
-        self._tick_ms = None
-
-    def take_due(self, at_ms: int) -> list[OwedRecord]:
-        """The head, when its tick has come."""
-        if not self._waiting or self._tick_ms is None or self._tick_ms > at_ms:
-            return []
-        head = self._waiting[-1]
-        head.sent += 1
-        head.story.records_sent += 1
-        self._tick_ms = at_ms + _QUEUE_MS
-        return [head]
-
-    def acknowledge(self, serial: str) -> OwedRecord | None:
-        """Any acknowledgement: the head goes, whoever was meant."""
-        if not self._waiting:
-            self.unasked += 1
-            return None
-        head = self._waiting.pop()
-        self.destroyed += not head.sent
-        head.story.is_acknowledged = bool(head.sent)
-        return head
+_ACCEPTED_OP30 = 0x55
+_RANDOM = 4_711
+_TEXT = Body(4, TEXT_ANSWER)
+_TARIFF_SET, _TARIFF_SET_SERVICE = Body(1104, RESULT), Body(1106, RESULT)
+_OWN_PRICES = Rates("0000", ((70_000, 0),), (0,) * 48)
 
 
 class Aaf5Pile(SimulatedPile):
     """One pile that speaks AA F5.
 
     Args:
-        plan: as for any pile; ``plan.protocol`` names the profile, ``sh26`` or ``sh52``.
+        plan: as for any pile; ``plan.protocol`` names the profile, such as ``aaf5-sh26``.
 
     Attributes:
         booked: what the records told, 0.0001 kWh by half hour of the day, per transaction.
@@ -125,10 +55,10 @@ class Aaf5Pile(SimulatedPile):
 
     def __init__(self, plan: PilePlan, seed: int, now_ms: int) -> None:
         super().__init__(plan, seed, now_ms)
-        self.profile = profile_named(plan.protocol) or SH52
+        self.edition = EDITIONS[profile_named(plan.protocol) or SH52]
         self.queue = HeadQueue()
         self.booked: dict[str, dict[int, int]] = {}
-        self.stored: list[Written] = []  # newest first
+        self.stored: list[dict[str, Any]] = []  # newest first
         self.loses_uploads = False
         self.records = self.queue  # type: ignore[assignment]
         self._down = Framer(KNOWN[DOWN], _BUFFER_BYTES)
@@ -136,12 +66,9 @@ class Aaf5Pile(SimulatedPile):
         self._cards: dict[int, str] = {}
         self._prepaid_fen: dict[int, int] = {}
         self._counter = 0
-        self._asked: int = 1
-
-    @property
-    def _step_e4kwh(self) -> int:
-        """What a unit of energy in its frames is."""
-        return 10 if self.profile == SH52 else 100
+        self._reader = 1
+        if self.edition.has_own_tariff:
+            self.rates = _OWN_PRICES
 
     # -- what it says -----------------------------------------------------------------------------------
 
@@ -155,48 +82,43 @@ class Aaf5Pile(SimulatedPile):
         if not self._is_linked or self._is_dark:
             return
         teller = _TELLERS.get(kind)
-        if teller is not None:
-            command, values, layout = teller(self, raw)
-            self._out.append(enclose(command, layout.write(values), sequence=sequence or 0))
-
-    def _head(self) -> dict[str, Any]:
-        return {**_RSV, "pile_id": self.plan.pile_id.encode("ascii")}
+        body, values = teller(self, raw) if teller is not None else (None, {})
+        if body is not None:
+            told = {"pile_id": self.plan.pile_id.encode("ascii"), **values}
+            self._out.append(body.frame(told, sequence or 0))
 
     def _clock(self) -> str:
         return raw_time(self._now_ms + self.civil_offset_ms)
 
-    def _login(self, raw: Mapping[str, Any]) -> Written:
-        values = {
-            **self._head(),
-            "enc_support": 0,
+    def _login(self, raw: Mapping[str, Any]) -> Told:
+        edition = self.edition
+        return edition.login, {
             "sw_version": "00010400",
-            "project_type": 0,
             "start_count": 1,
             "upload_mode": 2,
             "login_interval_min": 30,
-            "run_mode": 0,
             "gun_count": self.plan.connector_count,
             "heartbeat_s": self.plan.heartbeat_ms // 1_000,
             "heartbeat_misses": 3,
-            "record_count": 0,
             "pile_time": self._clock(),
-            "rsv_a": "00" * 24,
-            "random": 4_711,
-            "proto_version": 52 if self.profile == SH52 else 26,
+            "rsv_a": edition.display.encode().hex().ljust(48, "0"),
+            "random": _RANDOM,
+            "proto_version": edition.version,
         }
-        return 106, values, LOGIN
 
-    def _beat_told(self, raw: Mapping[str, Any]) -> Written:
+    def _beat_told(self, raw: Mapping[str, Any]) -> Told:
         self._counter = (self._counter + 1) & 0xFFFF
-        return 102, {**self._head(), "counter": self._counter}, HEARTBEAT
+        return self.edition.beat, {"counter": self._counter}
 
-    def _status(self, raw: Mapping[str, Any]) -> Written:
+    def _pull(self, raw: Mapping[str, Any]) -> Told:
+        return self.edition.pull, {"gun": 1}
+
+    def _status(self, raw: Mapping[str, Any]) -> Told:
         gun = raw["gun"]
         charge = self.connectors[gun - 1].charge
         if charge is not None and not charge.story.transaction_id:
-            charge.story.transaction_id = f"{self.plan.pile_id}-{gun:02d}-{raw_time(charge.started_civil_ms)[:14]}"
+            charge.story.transaction_id = self._named_by_start(gun, raw_time(charge.started_civil_ms))
         values = {
-            **self._head(),
             "rsv1": self._words.get(gun, 0),
             "gun_count": self.plan.connector_count,
             "gun": gun,
@@ -210,77 +132,75 @@ class Aaf5Pile(SimulatedPile):
             "ia": raw["current_a"],
             "duration_s": raw["charge_min"] * 60,
         }
-        values = empty(STATUS, upto="service_fee" if self.profile == SH52 else "var_c") | values
-        if charge is not None:
-            values |= self._running(charge, gun)
-        return 104, values, STATUS
+        return self.edition.status, values | (self._running(charge, gun) if charge is not None else {})
 
     def _running(self, charge: Charge, gun: int) -> dict[str, Any]:
-        start, now = self._registers(charge.register_e4kwh, charge.energy_e4kwh, step_e4kwh=100)
-        story = charge.story
-        values = {
+        edition, story = self.edition, charge.story
+        start, now = self._registers(charge.register_e4kwh, charge.energy_e4kwh, step_e4kwh=edition.sample_step_e4kwh)
+        number = self._number(story) if edition.names_status else b""
+        return {
             "amount": self._amount_fen(charge.rates, self._slots(charge, charge.at_ms), charge.balance_fen),
             "energy": now - start,
-            "meter_start": start & 0xFFFFFFFF,
-            "meter_now": now & 0xFFFFFFFF,
-            "start_mode": _MODES.get(story.channel, 0),
+            "meter_start": start,
+            "meter_now": now,
+            "start_mode": edition.mode_of(story.channel),
             "card_no": self._card(story, gun),
             "start_time": raw_time(charge.started_civil_ms),
+            "serial": number,
+            "order_no": number,
         }
-        if self.profile == SH52:
-            values["serial"] = story.transaction_id.encode() if is_own(story.transaction_id) else b""
-        return values
+
+    def _named_by_start(self, gun: int, start: str) -> str:
+        """What a session is called whose number no frame tells: its start says it."""
+        return f"{self.plan.pile_id}-{gun:02d}-{start[:14]}"
+
+    def _number(self, story: Story) -> bytes:
+        """The session's number as frames carry it; none where it only goes by its start."""
+        return b"" if "-" in story.transaction_id else story.transaction_id.encode()
 
     def _card(self, story: Story, gun: int) -> bytes:
         if story.channel == "app":
             return (self._cards.get(gun) or story.transaction_id).encode()
         return self._cards.get(gun, "").encode()
 
-    def _request(self, raw: Mapping[str, Any]) -> Written:
+    def _request(self, raw: Mapping[str, Any]) -> Told:
         gun = raw["gun"]
-        self._asked = gun
         if raw["start_mode"] == 3:
-            vin = bytes(raw["vin"]).rstrip(b"\0")[::-1]
             self._cards[gun] = ""
-            return 208, {**self._head(), "gun": gun, "vin": vin, "strategy": 0, "strategy_param": 0}, VIN_QUERY
+            return self.edition.vin, {"gun": gun, "vin": bytes(raw["vin"]).rstrip(b"\0")[::-1]}
+        if not self._takes_reader(gun):
+            return None, {}
         self._cards[gun] = raw["card"]
-        values = {
-            **self._head(),
-            "card_no": raw["card"].encode(),
-            "card_balance": 0,
-            "card_black": 0,
-            "password_md5": b"",
-            "sector_random": b"",
-        }
-        if self.profile == SH52:
-            values |= {"m1_serial": 0, "auth_kind": 0, "gun": gun}
-        return 204, values, CARD_QUERY
+        return self.edition.card, {"card_no": raw["card"].encode(), "gun": gun}
 
-    def _started(self, raw: Mapping[str, Any]) -> Written:
+    def _takes_reader(self, gun: int) -> bool:
+        """Where a question names no connector the one reader serves one car, until that one charges."""
+        if self.edition.card is not None and self.edition.card.upto and self._reader != gun:
+            if self.connectors[self._reader - 1].phase in (Phase.ASKED, Phase.PREPARING):
+                return False
+            self._reader = gun
+        return True
+
+    def _started(self, raw: Mapping[str, Any]) -> Told:
         reasons = {0: 0, 5: 1, 2: 13, 7: 80, 1: 100005}
-        values = {**self._head(), "gun": raw["gun"], "result": reasons[raw["fail_reason"]]}
-        if self.profile == SH52:
-            values["serial"] = raw["serial"].encode()
-        return 8, values, START_ANSWER
+        result = reasons[raw["fail_reason"]]
+        return self.edition.start, {"gun": raw["gun"], "result": result, "serial": raw["serial"].encode()}
 
-    def _stopped(self, raw: Mapping[str, Any]) -> Written:
-        values = {**self._head(), "gun": raw["gun"], "address": 2, "count": 1, "result": 0}
-        return 6, values, CONTROL_ANSWER
+    def _controlled(self, address: int, gun: int, result: int = 0) -> Told:
+        return self.edition.control, {"gun": gun, "address": address, "count": 1, "result": result}
 
-    def _rebooted(self, raw: Mapping[str, Any]) -> Written:
-        values = {**self._head(), "gun": 0, "address": 11, "count": 1, "result": 1 if self.profile == SH26 else 0}
-        return 6, values, CONTROL_ANSWER
+    def _stopped(self, raw: Mapping[str, Any]) -> Told:
+        return self._controlled(STOP, raw["gun"])
 
-    def _time_set(self, raw: Mapping[str, Any]) -> Written:
-        return 4, {**self._head(), "op": 1, "address": 2, "result": 0, "data": ""}, TEXT_ANSWER
+    def _rebooted(self, raw: Mapping[str, Any]) -> Told:
+        return self._controlled(REBOOT, 0, self.edition.reboot_result)
 
-    def _tariff_set(self, raw: Mapping[str, Any]) -> Written:
-        return (1106 if self.profile == SH52 else 1104), {"result": int(raw["ok"] != 1)}, RESULT
+    def _time_set(self, raw: Mapping[str, Any]) -> Told:
+        return _TEXT, {"op": 1, "address": CLOCK}
 
-    def _bms_told(self, raw: Mapping[str, Any]) -> Written:
-        values = empty(BMS)
+    def _bms_told(self, raw: Mapping[str, Any]) -> Told:
         self._counter = (self._counter + 1) & 0xFFFF
-        return 302, {**values, **self._head(), "counter": self._counter, "gun": raw["gun"]}, BMS
+        return self.edition.bms, {"counter": self._counter, "gun": raw["gun"], "rest": "00" * 216}
 
     # -- records --------------------------------------------------------------------------------------
 
@@ -288,49 +208,45 @@ class Aaf5Pile(SimulatedPile):
         """Owe the gateway a record; it goes out when it is the head of the queue."""
         gun = story.connector
         if not story.transaction_id:
-            story.transaction_id = f"{self.plan.pile_id}-{gun:02d}-{_raw(raw['start_time'])[:14]}"
+            story.transaction_id = self._named_by_start(gun, _raw(raw["start_time"]))
         raw = {**raw, "serial": story.transaction_id, "word": self._words.get(gun, 0)}
         if self.loses_uploads:
             self._record(raw)
         else:
             super().owe(story, raw, at_ms)
 
-    def _record(self, raw: Mapping[str, Any]) -> Written:
-        """202 or 222 of what 0x3B would have said."""
+    def _record(self, raw: Mapping[str, Any]) -> Told:
+        """What 0x3B would have said."""
         written = self._written(raw)
-        if written[1:] not in [each[1:] for each in self.stored]:
+        if written not in self.stored:
             self.stored.insert(0, written)
-        return written
+        return self.edition.record, written
 
     def new_serial(self, connector: int) -> str:
-        """It numbers nothing of its own accord: such a session goes by its start."""
-        return ""
+        """Most number nothing of their own accord: such a session goes by its start."""
+        return f"{self.plan.pile_id}{connector:02d}{self._clock_digits()}" if self.edition.numbers_itself else ""
 
     def _heard_history(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         """401, 421: the record of that number, else the n-th newest, else "none"."""
+        body = self.edition.history
+        if body is None:
+            return
         number = raw.get("serial", b"").split(b"\0", 1)[0]
-        found = [each for each in self.stored if not number or each[1]["serial"] == number]
+        found = [each for each in self.stored if not number or each["serial"] == number]
         index = 0 if number else raw["index"]
-        command = 422 if self.profile == SH52 else 402
-        if index < len(found):
-            values, layout = found[index][1], found[index][2]
-        else:
-            layout = RECORD_MILLI if self.profile == SH52 else RECORD
-            values = {**empty(layout, upto="serial"), **self._head(), "gun": 1, "record_index": -1}
-        self._out.append(enclose(command, layout.write(values), sequence=sequence))
+        told = found[index] if index < len(found) else {"gun": 1, "record_index": -1}
+        self._out.append(body.frame({"pile_id": self.plan.pile_id.encode("ascii"), **told}, sequence))
 
-    def _written(self, raw: Mapping[str, Any]) -> Written:
-        gun, step = raw["gun"], self._step_e4kwh
+    def _written(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        gun, edition = raw["gun"], self.edition
         story = next(story for story in self.stories if story.transaction_id == raw["serial"])
-        start, stop = self._registers(raw["meter_start_kwh"], raw["energy_kwh"], step_e4kwh=step)
-        slots = self._booked(story, raw, step)
+        start, stop = self._registers(raw["meter_start_kwh"], raw["energy_kwh"], step_e4kwh=edition.step_e4kwh)
+        slots = self._booked(story, raw, edition.step_e4kwh)
         assert self.rates is not None
-        own = story.transaction_id.encode() if is_own(story.transaction_id) else b""
         amount = self._amount_fen(self.rates, slots, 0)
         if story.stop_code == BALANCE_USED_UP:
             amount = min(amount, self._prepaid_fen[gun])
-        values = {
-            **self._head(),
+        return {
             "rsv1": raw["word"],
             "gun_type": 2 if self.plan.current == "AC" else 1,
             "gun": gun,
@@ -340,38 +256,26 @@ class Aaf5Pile(SimulatedPile):
             "duration_s": (story.ended_at_ms - story.started_at_ms) // 1_000,
             "soc_start": 20,
             "soc_end": 60,
-            "stop_reason": _STOPS.get(raw["stop_reason"], 200),
+            "stop_reason": edition.stop_of(raw["stop_reason"]),
             "energy": stop - start,
-            "meter_start": start & 0xFFFFFFFF,
-            "meter_end": stop & 0xFFFFFFFF,
+            "meter_start": start,
+            "meter_end": stop,
             "amount": amount,
-            "record_index": 0,
-            "card_balance_before": 0,
             "current_record_no": 1,
             "record_total": 1,
-            "rsv3": 0,
-            "strategy": 0,
-            "strategy_param": 0,
             "vin": bytes(raw["vin"]).rstrip(b"\0"),
-            "plate": b"",
             "slots": [{"value": value} for value in self._in_slots(slots)],
-            "start_mode": _MODES.get(story.channel, 0),
-            "serial": own if self.profile == SH52 else b"",
+            "start_mode": edition.mode_of(story.channel),
+            "serial": self._number(story) if edition.names_record else b"",
         }
-        if self.profile == SH52:
-            return (
-                222,
-                {**values, "service_fee": 0, "energy_milli": 0, "parallel": 0, "direction_flag": 0},
-                RECORD_MILLI,
-            )
-        return 202, values, RECORD
 
     def _registers(self, register_e4kwh: int, energy_e4kwh: int, *, step_e4kwh: int) -> tuple[int, int]:
         return register_e4kwh // step_e4kwh, (register_e4kwh + energy_e4kwh) // step_e4kwh
 
     def _slots(self, charge: Charge, at_ms: int) -> dict[int, int]:
         """Energy units per half hour of the pile's own clock."""
-        return self._steps(charge.story.started_at_ms, at_ms, charge.power_w, charge.register_e4kwh, self._step_e4kwh)
+        step_e4kwh = self.edition.step_e4kwh
+        return self._steps(charge.story.started_at_ms, at_ms, charge.power_w, charge.register_e4kwh, step_e4kwh)
 
     def _booked(self, story: Story, raw: Mapping[str, Any], step: int) -> dict[int, int]:
         duration_ms = max(story.ended_at_ms - story.started_at_ms, 1)
@@ -412,13 +316,14 @@ class Aaf5Pile(SimulatedPile):
         values = [0] * 48
         rates = self.rates
         for slot, units in slots.items():
-            values[slot if self.profile != SH52 or rates is None else _period(rates, slot)] += units
+            values[slot if not self.edition.books_periods or rates is None else _period(rates, slot)] += units
         return values
 
     def _amount_fen(self, rates: Rates, slots: Mapping[int, int], balance_fen: int) -> int:
         """The pile's own arithmetic: cut prices, 0.009 yuan on top, cut to fen, clamped at what was prepaid."""
         total_e4 = sum(
-            fee_e4yuan(units * self._step_e4kwh, rates.price_e5(rates.slots[slot])) for slot, units in slots.items()
+            fee_e4yuan(units * self.edition.step_e4kwh, rates.price_e5(rates.slots[slot]))
+            for slot, units in slots.items()
         )
         fen = (total_e4 + 90) // 100
         return min(fen, balance_fen) if balance_fen else fen
@@ -429,30 +334,38 @@ class Aaf5Pile(SimulatedPile):
         """Take bytes of the gateway as they came in one read."""
         self._now_ms = at_ms
         for cut in self._down.feed(data):
-            frame = read_frame(cut.data, DOWN, self.profile) if not cut.reason else None
-            if frame is not None and frame.raw is not None:
-                hearer = _HEARERS.get(frame.type)
+            frame = read_frame(cut.data, DOWN, self.edition.profile) if not cut.reason else None
+            if frame is not None and frame.raw is not None and frame.layout is not None:
+                hearer = _HEARERS.get(frame.layout.name)
                 if hearer is not None:
                     hearer(self, frame.raw, frame.sequence, at_ms)
 
     def _heard_login(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
-        super()._on_login_answer({"result": 0}, sequence, at_ms)
+        super()._on_login_answer({"result": int(raw["random"] != _RANDOM)}, sequence, at_ms)
         self._check_at_ms = None
-        if self.rates is not None:
+        if self.rates is not None and not self.is_refused:
             self._become_ready(at_ms)
 
     def _heard_alive(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         self._on_heartbeat_answer(raw, sequence, at_ms)
 
     def _heard_tariff(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
-        step_e5 = 10 if self.profile == SH52 else 1_000
-        told = tariff_of(raw["periods"], step_e5=step_e5)
-        is_idle = told is not None and all(connector.charge is None for connector in self.connectors)
-        if is_idle and told is not None:
-            self.rates = Rates("0000", told.prices_e5, told.slots)
-        self.send(0x57, {"ok": int(is_idle)}, sequence)
-        if is_idle:
+        is_taken = self._take_tariff(tariff_of(raw["periods"], step_e5=self.edition.price_step_e5))
+        body = _TARIFF_SET_SERVICE if self.edition.books_periods else _TARIFF_SET
+        self._out.append(body.frame({"result": int(not is_taken)}, sequence))
+        if is_taken:
             self._become_ready(at_ms)
+
+    def _heard_pulled(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
+        if self._take_tariff(named_tariff_of(raw)):
+            self._become_ready(at_ms)
+
+    def _take_tariff(self, told: PileTariff | None) -> bool:
+        """Take a tariff, unless a car charges or it makes no day."""
+        if told is None or any(connector.charge is not None for connector in self.connectors):
+            return False
+        self.rates = Rates("0000", told.prices_e5, told.slots)
+        return True
 
     def _heard_start(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         connector = self._connector({"gun": raw["gun"] or 1})
@@ -467,23 +380,30 @@ class Aaf5Pile(SimulatedPile):
         connector.on_start_order({"serial": number, "gun": connector.no, "balance_yuan": balance}, sequence, at_ms)
 
     def _heard_control(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
-        if raw["address"] == 2:
+        if raw["address"] == STOP:
             self._on_stop({"gun": raw["gun"] or 1}, sequence, at_ms)
-        elif raw["address"] == 11:
+        elif raw["address"] == REBOOT:
             self._on_reboot(raw, sequence, at_ms)
 
     def _heard_text(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
-        civil_ms = pile_time(raw["data"][:16]).civil_ms if raw["address"] == 2 else None
+        civil_ms = pile_time(raw["data"][:16]).civil_ms if raw["address"] == CLOCK else None
         if civil_ms is not None and self.is_clock_right:
             self.civil_offset_ms = civil_ms - at_ms
         self.send(0x55, {}, sequence)
 
     def _heard_card(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
-        connector = self.connectors[(raw.get("gun") or self._asked) - 1]
+        connector = self.connectors[(raw.get("gun") or self._reader) - 1]
         told = {"auth_ok": int(raw["result"] == 0), "serial": text_of(raw.get("serial", b""))}
         self._words[connector.no] = 0
         self._prepaid_fen[connector.no] = raw["balance"]
         connector.on_authorised({**told, "balance_yuan": raw["balance"]}, at_ms)
+
+    def _heard_op30(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
+        connector = self.connectors[raw["gun"] - 1]
+        told = {"auth_ok": int(raw["result"] == _ACCEPTED_OP30), "serial": text_of(raw["order_no"])}
+        self._words[connector.no] = 0
+        self._prepaid_fen[connector.no] = raw.get("balance", 0)
+        connector.on_authorised({**told, "balance_yuan": raw.get("balance", 0)}, at_ms)
 
     def _heard_vin(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         told = {"auth_ok": int(raw["result"] == 1), "serial": text_of(raw["serial"])}
@@ -495,10 +415,11 @@ class Aaf5Pile(SimulatedPile):
         self._on_acknowledged("")
 
 
-Written = tuple[int, dict[str, Any], Layout]
-_TELLERS: dict[int, Callable[[Aaf5Pile, Mapping[str, Any]], Written]] = {
+Told = tuple[Body | None, dict[str, Any]]
+_TELLERS: dict[int, Callable[[Aaf5Pile, Mapping[str, Any]], Told]] = {
     0x01: Aaf5Pile._login,
     0x03: Aaf5Pile._beat_told,
+    0x05: Aaf5Pile._pull,
     0x13: Aaf5Pile._status,
     0x25: Aaf5Pile._bms_told,
     0x31: Aaf5Pile._request,
@@ -506,42 +427,23 @@ _TELLERS: dict[int, Callable[[Aaf5Pile, Mapping[str, Any]], Written]] = {
     0x35: Aaf5Pile._stopped,
     0x3B: Aaf5Pile._record,
     0x55: Aaf5Pile._time_set,
-    0x57: Aaf5Pile._tariff_set,
     0x91: Aaf5Pile._rebooted,
 }
-_HEARERS: dict[int, Callable[[Aaf5Pile, dict[str, Any], int, int], None]] = {
-    3: Aaf5Pile._heard_text,
-    5: Aaf5Pile._heard_control,
-    7: Aaf5Pile._heard_start,
-    101: Aaf5Pile._heard_alive,
-    105: Aaf5Pile._heard_login,
-    201: Aaf5Pile._heard_acknowledgement,
-    203: Aaf5Pile._heard_card,
-    207: Aaf5Pile._heard_vin,
-    221: Aaf5Pile._heard_acknowledgement,
-    401: Aaf5Pile._heard_history,
-    421: Aaf5Pile._heard_history,
-    1103: Aaf5Pile._heard_tariff,
-    1105: Aaf5Pile._heard_tariff,
+# by the name of the body: numbers of commands mean one thing here and another there
+_HEARERS: dict[str, Callable[[Aaf5Pile, dict[str, Any], int, int], None]] = {
+    **dict.fromkeys(("login_answer", "login_answer_lv34"), Aaf5Pile._heard_login),
+    "heartbeat_answer": Aaf5Pile._heard_alive,
+    "text_order": Aaf5Pile._heard_text,
+    **dict.fromkeys(("control", "control_op30"), Aaf5Pile._heard_control),
+    "start": Aaf5Pile._heard_start,
+    **dict.fromkeys(("record_answer", "record_answer_lv34", "record_answer_op30"), Aaf5Pile._heard_acknowledgement),
+    "card_answer": Aaf5Pile._heard_card,
+    "vin_answer": Aaf5Pile._heard_vin,
+    **dict.fromkeys(("card_answer_op30", "vin_answer_op30"), Aaf5Pile._heard_op30),
+    "history_order": Aaf5Pile._heard_history,
+    **dict.fromkeys(("periods", "periods_service", "periods_lv34", "periods_op30"), Aaf5Pile._heard_tariff),
+    "named_tariff": Aaf5Pile._heard_pulled,
 }
-
-
-def empty(layout: Layout, *, upto: str = "") -> dict[str, Any]:
-    """Zeros in every field, up to one of them."""
-    values: dict[str, Any] = {}
-    for name, kind in layout.fields:
-        match int(kind.op):
-            case Op.HEX:
-                values[name] = "00" * kind.width
-            case Op.BYTES:
-                values[name] = b""
-            case Op.GROUP:
-                values[name] = [{"value": 0}] * kind.width
-            case _:
-                values[name] = 0
-        if name == upto:
-            break
-    return values
 
 
 def _raw(stamp: int) -> str:

@@ -6,8 +6,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.simulator.aaf5_editions import EDITIONS
 from gateway.simulator.faults import FaultProfile, afflict, profile_for
 from gateway.simulator.plan import PilePlan, Visit
+from protocol.dialects.aaf5_frames import OP30, SH16, SH26, SH40, SH52, SL
 
 DC_W, AC_W = 60_000, 7_000
 
@@ -20,8 +22,16 @@ class Cast:
     profile: FaultProfile
 
 
-PROTOCOLS = ("ykc", "aaf5", "mixed")
-_SPOKEN = {"ykc": ("ykc",), "aaf5": ("aaf5-sh52", "aaf5-sh26"), "mixed": ("ykc", "aaf5-sh52", "ykc", "aaf5-sh26")}
+_FAMILY = tuple(f"aaf5-{profile}" for profile in (SL, SH26, SH52, SH40, OP30, SH16, SH52))  # what cards can start
+_EDITIONS = {f"aaf5-{profile}": (f"aaf5-{profile}",) for profile in EDITIONS}
+_SPOKEN = {
+    "ykc": ("ykc",),
+    "aaf5": _FAMILY,
+    "mixed": ("ykc", "aaf5-sh52", "ykc", "aaf5-sh26"),
+    **_EDITIONS,
+}
+PROTOCOLS = tuple(_SPOKEN)
+_MORE_KEYS = {"aaf5-lv34": 'options = ["lv34-start"]\n'}  # nobody published a start; without one these piles only wait
 
 
 def protocol_of(number: int, protocol: str) -> str:
@@ -71,10 +81,10 @@ def cast_fleet(
         rng = random.Random(f"{seed}:script:{number}")
         is_dc = number % 3 != 0
         spoken = protocol_of(number, protocol)
-        has_vin = is_dc and spoken != "aaf5-sh26"  # no start by VIN before V4.6
+        starts = _starts(spoken, is_dc=is_dc)
         rows = tuple(
             tuple(
-                _visit(number, is_dc=is_dc, has_vin=has_vin, rng=rng, charge_ms=charge_ms)
+                _visit(number, is_dc=is_dc, starts=starts, rng=rng, charge_ms=charge_ms)
                 for _ in range(sessions_per_connector)
             )
             for _ in range(2 if is_dc else 1)
@@ -99,9 +109,19 @@ def _registers(pile: str, connectors: int, known: Mapping[tuple[str, int], int])
     return tuple(known.get((pile, no), first.randrange(10_000, 900_000) * 10_000) for no in range(1, connectors + 1))
 
 
-def _visit(number: int, *, is_dc: bool, has_vin: bool, rng: random.Random, charge_ms: tuple[int, int]) -> Visit:
+def _starts(spoken: str, *, is_dc: bool) -> tuple[str, ...]:
+    """How cars may start a charge on a pile; more than one is drawn from."""
+    edition = EDITIONS.get(spoken.partition("-")[2])
+    if edition is not None and edition.card is None:
+        return ("app",)
+    return ("card", "card", "vin") if is_dc and (edition is None or edition.vin is not None) else ("card",)
+
+
+def _visit(
+    number: int, *, is_dc: bool, starts: tuple[str, ...], rng: random.Random, charge_ms: tuple[int, int]
+) -> Visit:
     return Visit(
-        start=rng.choice(("card", "card", "vin")) if has_vin else "card",
+        start=rng.choice(starts) if len(starts) > 1 else starts[0],
         wait_ms=rng.randrange(2_000, 10_000),
         charge_ms=rng.randrange(*charge_ms),
         power_w=(DC_W if is_dc else AC_W) - rng.randrange(0, 1_000),
@@ -119,7 +139,8 @@ def site_tables(piles: int, protocol: str = "ykc") -> str:
         rated_kw, current = ("120", "DC") if is_dc else ("11", "AC")
         spoken = protocol_of(number, protocol)
         known = "register_decimals = 4" if spoken == "ykc" else f'protocol = "{spoken}"'
-        parts.append(f'[[pile]]\nid = "{pile_id(number, protocol)}"\nstation = "simulated"\n{known}\n')
+        more = _MORE_KEYS.get(spoken, "")
+        parts.append(f'[[pile]]\nid = "{pile_id(number, protocol)}"\nstation = "simulated"\n{known}\n{more}')
         parts += [
             f'[[pile.connector]]\nno = {no}\nrated_kw = "{rated_kw}"\ncurrent = "{current}"\n'
             for no in range(1, 3 if is_dc else 2)

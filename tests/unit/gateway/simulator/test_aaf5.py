@@ -2,45 +2,16 @@
 
 import pytest
 
-from gateway.simulator.aaf5 import Aaf5Pile, HeadQueue, empty
-from gateway.simulator.charge import Story
+from gateway.simulator.aaf5 import Aaf5Pile
 from gateway.simulator.plan import PilePlan, Visit
 from gateway.simulator.rates import Rates
-from gateway.simulator.records import OwedRecord
 from protocol import commands as c
 from protocol import events as e
-from protocol.dialects.aaf5_bodies import STATUS
 from protocol.link import Link
 
 AT_MS = 1_772_509_216_000  # 2026-03-03 11:40:16 in Shanghai
 PILE = "SIM00000000001"
 FLAT = c.PileTariff("0100", ((110_000, 80_000), (70_000, 80_000)), (0,) * 24 + (1,) * 24)
-
-
-def story(number):
-    return Story(f"T{number}", PILE, 1, "card", AT_MS)
-
-
-def test_only_the_newest_record_is_sent_and_any_acknowledgement_takes_it():
-    queue = HeadQueue()
-    queue.on_ready(AT_MS)
-    queue.add(OwedRecord({}, story(1), AT_MS))
-    assert [each.story.transaction_id for each in queue.take_due(AT_MS)] == ["T1"]
-    queue.add(OwedRecord({}, story(2), AT_MS))
-    assert queue.take_due(AT_MS + 9_999) == []
-    assert [each.story.transaction_id for each in queue.take_due(AT_MS + 10_000)] == ["T2"]
-    assert queue.acknowledge("whatever").story.transaction_id == "T2"
-    assert queue.acknowledge("").story.transaction_id == "T1"
-    assert (queue.acknowledge(""), queue.destroyed, queue.unasked) == (None, 0, 1)
-
-
-def test_a_record_that_was_never_sent_is_destroyed_by_a_wrong_acknowledgement():
-    queue = HeadQueue()
-    queue.on_ready(AT_MS)
-    queue.add(OwedRecord({}, story(1), AT_MS))
-    queue.acknowledge("")
-    assert queue.destroyed == 1
-    assert not story(1).is_acknowledged
 
 
 class Site:
@@ -144,10 +115,6 @@ def test_a_stored_record_is_read_back_by_number_and_by_place():
         site.pump()
         assert [record.serial for record in site.of(e.RecordReceived)] == [NUMBER]
         assert site.pile.queue.unasked == 0, "what was asked for is not acknowledged"
-
-
-def test_empty_values_fill_a_body_up_to_a_field():
-    assert STATUS.size > len(STATUS.write(empty(STATUS, upto="var_c"))) == 169
 
 
 def test_rates_count_periods_from_midnight():
