@@ -15,6 +15,7 @@ from billing_core.timers import Timers
 from gateway.engine import Engine
 from gateway.framelog import LogDamage, LogLine
 from gateway.framelog.scan import ShortWay
+from gateway.listeners.topics import USUAL, Routes, only_pile_of
 from gateway.outcome import BillIssued, Outcome
 from gateway.site import Site
 from gateway.store import Store
@@ -56,10 +57,11 @@ class _ReplayLink:
     Args:
         must_log_in: a daemon of ours took the log and it shows the link's opening, so that frames before a login
             were refused then and are now.
+        only_pile: the one pile that may speak here, where the link's name tells.
     """
 
-    def __init__(self, *, must_log_in: bool = False, protocol: str | None = None) -> None:
-        self.link = Link(max_buffer_bytes=1 << 16, protocol=protocol)
+    def __init__(self, *, must_log_in: bool = False, only_pile: str | None = None, protocol: str | None = None) -> None:
+        self.link = Link(max_buffer_bytes=1 << 16, only_pile=only_pile, protocol=protocol)
         self.protocol = self.link.protocol
         self.pile_ids: set[str] = set()
         self.answers: dict[type, deque[commands.Command]] = defaultdict(lambda: deque(maxlen=_ANSWERS_KEPT_MAX))
@@ -77,6 +79,7 @@ class Replay:
         silence_ms_max: a pile not heard for this long is offline.
         on_finding: told of everything a person should know.
         mirror: a database that gets everything too.
+        routes: families of topics, for logs of what came through a broker.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Replay:
         silence_ms_max: int,
         on_finding: Callable[[Finding], None],
         mirror: Store | None = None,
+        routes: Sequence[Routes] = USUAL,
     ) -> None:
         self.store = MemoryStore(mirror)
         self.engine = Engine(site, timers, silence_ms_max=silence_ms_max, recall=self.store.recall, is_replay=True)
@@ -94,6 +98,7 @@ class Replay:
         self._frames = 0
         self._site = site
         self._on_finding = on_finding
+        self._routes = routes
         self._links: dict[str, _ReplayLink] = {}
         self._owner: dict[str, str] = {}  # pile -> link it spoke on last
         self._told_unlisted: set[str] = set()
@@ -126,13 +131,11 @@ class Replay:
         self._advance(line.at_ms)
         if line.kind == "open":
             self._close(line)
-            self._links[line.link] = _ReplayLink(must_log_in=line.is_own, protocol=line.protocol)
+            self._open(line, must_log_in=line.is_own)
         elif line.kind == "close":
             self._close(line)
         else:
-            link = self._links.get(line.link)
-            if link is None:
-                link = self._links[line.link] = _ReplayLink(protocol=line.protocol)
+            link = self._links.get(line.link) or self._open(line)
             if line.kind == "up":
                 self._up(link, line)
             else:
@@ -141,6 +144,12 @@ class Replay:
     def _advance(self, at_ms: int) -> None:
         self._at_ms = self.short.newest_ms = max(self._at_ms, at_ms, self.short.newest_ms)
         self._keep(self.engine.on_timer(self._at_ms))
+
+    def _open(self, line: LogLine, *, must_log_in: bool = False) -> _ReplayLink:
+        only_pile = only_pile_of(line.link, self._routes)
+        link = _ReplayLink(must_log_in=must_log_in, only_pile=only_pile, protocol=line.protocol)
+        self._links[line.link] = link
+        return link
 
     def _close(self, line: LogLine) -> None:
         link = self._links.pop(line.link, None)

@@ -20,6 +20,7 @@ from gateway.bundle.frames import LogWitness
 from gateway.config import Config
 from gateway.framelog import LogDamage, LogLine, read_log
 from gateway.framelog.scan import ShortWay
+from gateway.listeners.topics import USUAL, Routes
 from gateway.outcome import BillIssued, SiteKnown
 from gateway.replay import Finding, Replay
 from gateway.show import print_table, say
@@ -41,6 +42,7 @@ def run_replay(
     as_json: bool,
     all_revisions: bool,
     db_path: Path | None,
+    routes: Sequence[Routes] = USUAL,
 ) -> int:
     """Replay logs and print their bills; returns the exit status."""
     findings: Counter[str] = Counter()
@@ -51,13 +53,13 @@ def run_replay(
             say(f"{finding.source}:{finding.position}: {finding.code}: {finding.text}")
 
     mirror = Store(StoreConfig(path=str(db_path))) if db_path is not None else None
-    replay = Replay(site, Timers(), silence_ms_max=SILENCE_MS, on_finding=told, mirror=mirror)
+    replay = Replay(site, Timers(), silence_ms_max=SILENCE_MS, on_finding=told, mirror=mirror, routes=routes)
     gc.freeze()  # what was imported and loaded stays; and little of what follows is cyclic
     gc.set_threshold(_GC_THRESHOLD)
     short = replay.short if mirror is None else None  # a database keeps evidence of every frame
     with _Progress(paths, replay) as told_bytes:
         lines = merged(paths, short, told_bytes)
-        replay.run(lines if mirror is None else _witnessed(lines, site, mirror), until_ms=until_ms)
+        replay.run(lines if mirror is None else _witnessed(lines, site, mirror, routes), until_ms=until_ms)
     _print_bills(replay.store.each_bill(all_revisions=all_revisions), as_json=as_json)
     if mirror is not None:
         mirror.close()
@@ -73,10 +75,12 @@ def run_replay(
     return 1 if review or faults else 0
 
 
-def _witnessed(lines: Iterable[LogLine | LogDamage], site: Site, mirror: Store) -> Iterator[LogLine | LogDamage]:
+def _witnessed(
+    lines: Iterable[LogLine | LogDamage], site: Site, mirror: Store, routes: Sequence[Routes]
+) -> Iterator[LogLine | LogDamage]:
     """The lines; what bundles of evidence need of them is kept as the daemon would have kept it."""
     mirror.writer.submit([SiteKnown(0, site_text(site, Config()))])
-    witness = LogWitness(site, silence_ms_max=SILENCE_MS)
+    witness = LogWitness(site, silence_ms_max=SILENCE_MS, routes=routes)
     for line in lines:
         if isinstance(line, LogLine):
             witness.feed(line)

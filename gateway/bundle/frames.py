@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gateway.framelog import LogDamage, LogLine
+from gateway.listeners.topics import USUAL, Routes, only_pile_of
 from gateway.outcome import FrameKept
 from gateway.site import Site
 from gateway.store.reader import Reader
@@ -117,10 +118,12 @@ class LogWitness:
     Args:
         site: the deviations of its piles from their dialects.
         silence_ms_max: a pile not heard for this long counts as offline.
+        routes: families of topics, for logs of what came through a broker.
     """
 
-    def __init__(self, site: Site, *, silence_ms_max: int) -> None:
+    def __init__(self, site: Site, *, silence_ms_max: int, routes: Sequence[Routes] = USUAL) -> None:
         self._site = site
+        self._routes = routes
         self.rows: list[FrameKept] = []
         self._witness = Witness(self._keep, silence_ms_max=silence_ms_max)
         self._links: dict[str, tuple[Link, LinkWitness]] = {}
@@ -142,7 +145,8 @@ class LogWitness:
         if line.kind == "close":
             return
         if line.link not in self._links:
-            link = Link(max_buffer_bytes=1 << 16, protocol=line.protocol)
+            only_pile = only_pile_of(line.link, self._routes)
+            link = Link(max_buffer_bytes=1 << 16, only_pile=only_pile, protocol=line.protocol)
             self._links[line.link] = (link, self._witness.link(line.link, line.at_ms, line.protocol))
         link, witness = self._links[line.link]
         if line.kind == "up":

@@ -42,10 +42,12 @@ def replay(
     db_path: Path | None,
 ) -> None:
     """Bills from frame logs: text logs, captures of the daemon, tcpdump captures; plain, .gz or .zst."""
+    from gateway.listeners.topics import USUAL, routes_from
     from gateway.replaying import run_replay
 
     set_up(LogConfig(level="error"))
-    site = site_from_file(TomlFile.read(site_path)) if site_path else Site()
+    source = TomlFile.read(site_path) if site_path else None
+    site = site_from_file(source) if source else Site()
     sys.exit(
         run_replay(
             logs,
@@ -54,6 +56,7 @@ def replay(
             as_json=as_json,
             all_revisions=all_revisions,
             db_path=db_path,
+            routes=routes_from(source) if source else USUAL,
         )
     )
 

@@ -10,10 +10,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from zlib import crc32
+
+from gateway.tomlfile import TomlFile, build
 
 _PART = re.compile(r"\{(\w+)\}")
 _NAME = "[0-9A-Za-z_-]+"
@@ -159,6 +161,33 @@ class Routes:
     def is_state(self, topic: str) -> bool:
         """Whether presence is told on this topic."""
         return any(template.match(topic) is not None for template in self._states)
+
+
+USUAL = (Routes(ROUTES),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What a broker's table says of topics."""
+
+    route: tuple[RouteConfig, ...] = ROUTES
+
+
+def routes_from(source: TomlFile) -> tuple[Routes, ...]:
+    """The families of topics of every broker in a configuration; the usual ones where it names no broker.
+
+    Raises ``ConfigError``.
+    """
+    tables = source.tables.get("mqtt", [])
+    told = [{key: table[key] for key in table if key == "route"} for table in tables if isinstance(table, dict)]
+    found = [build(_Behind, table, f"mqtt[{index}]", source) for index, table in enumerate(told)]
+    return tuple(Routes(each.route) for each in found) or USUAL
+
+
+def only_pile_of(link: str, routes: Iterable[Routes]) -> str | None:
+    """The one pile that may speak on a link of a log, by its name, where that is a topic which tells."""
+    places = (each.place(link) for each in routes)
+    return next((place.pile_id for place in places if place is not None), None)
 
 
 def decode(payload: bytes, encoding: str, member: str) -> bytes:

@@ -217,3 +217,17 @@ def test_a_sample_without_a_number_belongs_to_nobody():
     log = Log()
     log.feed("up", wire.login(PILE) + wire.sample(NO_SERIAL, PILE, energy=100))
     assert log.replay.engine.sessions.running() == []
+
+
+def test_on_a_topic_that_names_its_pile_another_pile_is_refused():
+    log = Log(is_own=True)
+    own, others = f"pile/v1/ykc/{PILE}/up", f"pile/v1/ykc/{STRANGER}/up"
+    log.feed("open", link=own)
+    for kind, data in (("up", wire.login(PILE)), ("down", wire.frame(0x02, wire.bcd(PILE) + b"\0"))):
+        log.feed(kind, data, link=own)
+    log.feed("up", wire.login(STRANGER) + wire.heartbeat(STRANGER), T0 + 1, link=own)
+    assert log.codes == ["frame_refused"] * 2
+    assert log.findings[0].text.startswith(f"other_pile: names pile {STRANGER}")
+    assert STRANGER not in log.replay.engine.piles.states
+    log.feed("up", wire.heartbeat(STRANGER), T0 + 2, link=others)
+    assert STRANGER in log.replay.engine.piles.states

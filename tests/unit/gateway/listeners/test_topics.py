@@ -14,8 +14,11 @@ from gateway.listeners.topics import (
     Template,
     decode,
     encode,
+    only_pile_of,
+    routes_from,
     tells_offline,
 )
+from gateway.tomlfile import TomlFile
 
 NAMES = st.text("0123456789ABCxyz_-", min_size=1, max_size=20)
 FRAME = bytes.fromhex("680C000000025503141278230500DA4C")
@@ -67,6 +70,15 @@ def test_piles_of_a_concentrator_share_its_presence_and_its_process():
     assert (one.pile_id, two.pile_id, whole.pile_id) == ("p1", "p2", None)
     assert routes.is_state(one.state)
     assert routes.place(one.state) is None
+
+
+def test_the_name_of_a_link_tells_its_only_pile_where_it_is_a_topic():
+    usual = routes_from(TomlFile("[site]\n", "a"))
+    known = ("pile/v1/ykc/p1/up", "pile/v1/aaf5/hub/h7/p1/up", "pile/v1/aaf5/hub/h7/up", "10.0.0.5:4001")
+    assert [only_pile_of(link, usual) for link in known] == ["p1", "p1", None, None]
+    assert routes_from(TomlFile('[[mqtt]]\nurl = "mqtt://a"\n', "a"))[0].place(known[0]).pile_id == "p1"
+    own = routes_from(TomlFile('[[mqtt]]\n[[mqtt.route]]\nup = "own/{id}"\ndown = "d/{id}"\n', "a"))
+    assert [only_pile_of(link, own) for link in ("own/p2", known[0])] == ["p2", None]
 
 
 def test_templates_that_could_be_confused_are_refused():
