@@ -19,6 +19,7 @@ from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
 from gateway.billing import Billing
 from gateway.chain import Place, RegisterChains
+from gateway.company import Company
 from gateway.lanes import Lane
 from gateway.opensession import OpenSession
 from gateway.outcome import Outcome, SamplesLeft
@@ -52,9 +53,18 @@ class Sessions:
         timers: deadlines of the session machine.
         recall: (frozen, live states) of a session that is not in memory, or ``None``.
         billed_kept_max: how many billed sessions stay in memory for re-sent records.
+        company: who charges beside whom; one of its own when not given.
     """
 
-    def __init__(self, site: Site, timers: Timers, recall: Recall, *, billed_kept_max: int = 4096) -> None:
+    def __init__(
+        self,
+        site: Site,
+        timers: Timers,
+        recall: Recall,
+        *,
+        billed_kept_max: int = 4096,
+        company: Company | None = None,
+    ) -> None:
         self.timers = timers
         self.chains = RegisterChains()
         self.billing = Billing(site, self.chains, provisional_ms=timers.provisional_ms)
@@ -64,6 +74,7 @@ class Sessions:
         self.offline_cards: dict[str, set[str]] = {}
         self.requests: dict[Place, StartRequested] = {}  # newest request of a connector
         self._recall = recall
+        self._company = company or Company()
         self._open: dict[str, OpenSession] = {}
         self._by_pile: dict[str, dict[str, OpenSession]] = {}  # the same: a link concerns only its own
         self._billed: OrderedDict[str, OpenSession] = OrderedDict()
@@ -106,7 +117,7 @@ class Sessions:
 
     def streamed(self, pile_id: str, serial: str, connector: int) -> OpenSession | None:
         """The session that took samples under a number of the pile's own."""
-        found = self.held(self._streams.get((pile_id, serial), ""))
+        found = self._open.get(self._streams.get((pile_id, serial), ""))  # of billed ones, memory holds some
         former = (self.find(key) for key in self.chains.recent((pile_id, connector)) if found is None)
         return found or next((each for each in former if each and each.stream_serial == serial), None)
 
@@ -155,22 +166,9 @@ class Sessions:
         )
         session.balance_fen = command.balance_fen
         session.parallel_no = command.parallel_no
-        self._note_company(session, outcome)
+        outcome.rows += [other.saved() for other in self._company.note(session)]
         outcome.rows.append(session.saved())
         return outcome
-
-    def _note_company(self, session: OpenSession, outcome: Outcome) -> None:
-        """Other open sessions of the same car, or of the same account elsewhere."""
-        for other in self._open.values():
-            if other is session or other.authorisation is None or other.place == session.place:
-                continue
-            if session.parallel_no is not None and other.parallel_no == session.parallel_no:
-                session.has_parallel = other.has_parallel = True
-            elif session.account is not None and other.account == session.account:
-                session.has_concurrent = other.has_concurrent = True
-            else:
-                continue
-            outcome.rows.append(other.saved())
 
     def _timers_of(self, pile_id: str) -> Timers:
         """The deadlines, longer where a pile's protocol lets it take its time to start."""
@@ -206,6 +204,7 @@ class Sessions:
             idle.rest()
         if state is State.BILLED:
             self._open.pop(key, None)
+            self._company.leave(session)
             self._by_pile.get(session.core.pile_id, {}).pop(key, None)
             self._billed[key] = session
             self._billed.move_to_end(key)
@@ -216,7 +215,9 @@ class Sessions:
             self.release(session)
             return
         self._billed.pop(key, None)
-        self._open[key] = session
+        if self._open.get(key) is not session:
+            self._open[key] = session
+            self._company.join(session)
         self._by_pile.setdefault(session.core.pile_id, {})[key] = session
         if state in _HOLDING:
             holder = self.active_on(*session.place)
