@@ -16,6 +16,8 @@ cdef class Alarms:
     cdef dict _armed
     cdef readonly int64_t fired_ms
 
+    # Whether anything may be due by now; what stands first may have moved later.
+    cdef bint is_due(self, int64_t at_ms) noexcept
     cdef int _push(self, int64_t due_ms, object what) except -1
     cdef object _pop(self)
     # Moves what is not due after all to its new time; returns the earliest real deadline, -1 when there is none.

@@ -18,6 +18,8 @@ cdef class Traffic:
     cdef readonly int64_t beats, samples, reports, sent, fed
     cdef list _fed
 
+    cdef int64_t taken(self) noexcept
+
 
 cdef class Lane(Taker):
     cdef readonly Presence presence

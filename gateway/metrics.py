@@ -9,6 +9,8 @@ from typing import Any
 from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
+from gateway.shortway import Volume
+
 
 class Metrics:
     """What the daemon counts.
@@ -17,8 +19,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.bytes_received = 0
-        self.bytes_sent = 0
+        self.volume = Volume()
         self.frames: Counter[str] = Counter()
         self.repeats: Callable[[], dict[str, int]] = dict  # frames beside those, that went the short way
         self.refused: Counter[str] = Counter()
@@ -47,8 +48,8 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """The families that Prometheus reads."""
-        yield _counter("pilegate_received_bytes", "Bytes received from piles", self.bytes_received)
-        yield _counter("pilegate_sent_bytes", "Bytes sent to piles", self.bytes_sent)
+        yield _counter("pilegate_received_bytes", "Bytes received from piles", self.volume.received)
+        yield _counter("pilegate_sent_bytes", "Bytes sent to piles", self.volume.sent)
         yield _labelled(
             "pilegate_frames", "Usable frames received, by fact", "fact", self.frames + Counter(self.repeats())
         )

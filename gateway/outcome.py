@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from protocol.commands import PileCommand
 
@@ -214,8 +215,7 @@ class OrderSaved:
     result: Mapping[str, object] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameKept:
+class FrameKept(NamedTuple):
     """Bytes of one read or write that a bill may rest on, or that a link opened or closed; never changed.
 
     ``kind`` is up, down, open or close, as in frame logs; ``about`` names the facts or the command in ``data``, and
@@ -227,7 +227,7 @@ class FrameKept:
     link: str
     kind: str
     about: str
-    data: bytes = field(repr=False)
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import structlog
 
 from gateway.framelog import Kind
 from gateway.metrics import Metrics
+from gateway.shortway import ShortWay
 from gateway.switchboard import Switchboard
 from gateway.tomlfile import bounded
 from gateway.witness import Witness
@@ -70,7 +71,7 @@ class Answers(Protocol):
         """A pile's link closed."""
 
 
-class Pipeline:
+class Pipeline(ShortWay):
     """One connection.
 
     Args:
@@ -86,7 +87,6 @@ class Pipeline:
     __slots__ = (
         "_answers",
         "_capture",
-        "_closed_because",
         "_hang_up",
         "_is_recognised",
         "_limits",
@@ -94,18 +94,13 @@ class Pipeline:
         "_link_no",
         "_metrics",
         "_protocol",
-        "_refused_in_a_row",
         "_speaks_for",
+        "_stories",
         "_switchboard",
-        "_traffic",
         "_unrecognised_bytes",
-        "_window_frames",
-        "_window_from_ms",
         "_witness",
         "_write",
-        "address",
-        "heard_at_ms",
-        "opened_at_ms",
+        "pace_ms",
         "pile_id",
     )
 
@@ -125,12 +120,21 @@ class Pipeline:
         only_pile: str | None = None,
         protocol: str | None = None,
     ) -> None:
+        super().__init__(
+            switchboard,
+            switchboard.engine.alarms,
+            switchboard.engine.piles.traffic,
+            metrics.volume,
+            capture.append,
+            write,
+            link_no=link_no,
+            address=address,
+            at_ms=switchboard.clock.now_ms(),
+            frames_max=limits.frames_per_s_max * 10,
+        )
         self.pile_id: str | None = None
-        self.opened_at_ms = switchboard.clock.now_ms()
-        self.heard_at_ms = self.opened_at_ms
-        self.address = address
+        self.pace_ms = 0  # what must lie between two writes, each in a segment of its own
         self._switchboard = switchboard
-        self._traffic = switchboard.engine.piles.traffic
         self._answers = answers
         self._capture = capture
         self._metrics = metrics
@@ -140,43 +144,23 @@ class Pipeline:
         self._hang_up = hang_up
         self._link = Link(max_buffer_bytes=limits.buffer_bytes_max, only_pile=only_pile, protocol=protocol)
         self._protocol = self._link.protocol
-        self._closed_because: str | None = None
         self._speaks_for: set[str] = set()
-        self._refused_in_a_row = 0
         self._is_recognised = False
         self._unrecognised_bytes = 0
-        self._window_from_ms = self.opened_at_ms
-        self._window_frames = 0
+        self._stories = witness
         self._witness = witness.link(address, self.opened_at_ms, protocol)
         capture.append(self.opened_at_ms, link_no, "open", address.encode(), None)
-
-    @property
-    def pace_ms(self) -> int:
-        """What must lie between two writes, each in a segment of its own; 0 for nothing."""
-        return traits_of(self._link.protocol).pace_ms
 
     @property
     def _log(self) -> Any:
         """Bound when there is something to say: a logger of its own would be the largest thing that a link holds."""
         return log.bind(link=self.address, **({} if self.pile_id is None else {"pile_id": self.pile_id}))
 
-    def received(self, data: bytes, at_ms: int) -> None:
-        """Bytes came in; everything they lead to happens before this returns, but what waits for a commit.
-
-        A read is taken whole or, behind a closing, not at all: what the capture holds was all acted upon.
-        """
-        if self._closed_because is not None:
-            return
-        self._switchboard.advance(at_ms)
-        self.heard_at_ms = at_ms
-        self._metrics.bytes_received += len(data)
-        traffic = self._traffic
-        taken, fed = traffic.frames, traffic.fed
+    def take_news(self, data: bytes, at_ms: int) -> None:
+        """Bytes of which not all only repeat; ``received`` has looked after what holds for both ways."""
         facts = self._link.receive(data, at_ms)
         self._capture.append(at_ms, self._link_no, "up", data, self._link.dialect.name)
         self._witness.read(data, at_ms, is_whole=not self._link.buffered_bytes, is_cut=bool(facts))
-        if traffic.frames != taken:
-            self._repeated(at_ms, traffic.frames - taken, samples=traffic.fed - fed)
         self._testify(facts)
         for index, fact in enumerate(facts):
             if isinstance(fact, events.FrameRefused):
@@ -188,24 +172,14 @@ class Pipeline:
         for note in self._link.take_notes():
             self._log.info("dialect_note", protocol=self._link.protocol, note=note)
 
-    def _repeated(self, at_ms: int, count: int, *, samples: int) -> None:
-        """Frames at the front of the newest read only repeated what was said before, and lanes took them."""
-        assert self.pile_id is not None
-        self._refused_in_a_row = 0
-        self._count(at_ms, count)
-        self._witness.repeated(self.pile_id, at_ms, samples=samples)
-        answers = self._link.repeats.take_answers() if self._link.repeats is not None else b""
-        if answers:
-            self._capture.append(at_ms, self._link_no, "down", answers, self._link.dialect.name)
-            self._metrics.bytes_sent += len(answers)
-            self._write(answers)
-
     def _remember(self, index: int, event: events.PileEvent) -> None:
         """Let the like of this event go the short way, where that decides nothing; a concentrator's goes the long."""
-        if event.pile_id == self.pile_id and len(self._speaks_for) == 1 and self._closed_because is None:
+        if event.pile_id == self.pile_id and len(self._speaks_for) == 1 and self.closed_because is None:
             lane = self._switchboard.engine.lane_of(event) if self._may_speak_for(event.pile_id) else None
             if lane is not None:
                 self._link.remember(index, event, lane)
+                if self._link.repeats is not None:
+                    self.follow(self._link.framers[0], self._stories.story(event.pile_id), self._link.dialect.name)
 
     def _testify(self, facts: Sequence[events.PileEvent | events.FrameRefused]) -> None:
         """Hand what will be acted upon to the witness, before anything is promised for it.
@@ -229,8 +203,8 @@ class Pipeline:
 
     def _accepted(self, event: events.PileEvent) -> None:
         self._metrics.count_frame(type(event).__name__)
-        self._refused_in_a_row = 0
-        self._count(event.at_ms)
+        self.refused_in_a_row = 0
+        self.count(event.at_ms)
         if isinstance(event, events.PileLoggedIn):
             self._login(event)
         elif self.pile_id is None:
@@ -286,7 +260,7 @@ class Pipeline:
 
     def _refused(self, refused: events.FrameRefused) -> None:
         self._metrics.count_refused(refused.code)
-        self._refused_in_a_row += 1
+        self.refused_in_a_row += 1
         self._log.warning(
             "frame_refused",
             code=refused.code,
@@ -294,17 +268,8 @@ class Pipeline:
             offset=refused.offset,
             hex=refused.raw[:300].hex(),
         )
-        if self._refused_in_a_row >= self._limits.refused_per_link_max:
+        if self.refused_in_a_row >= self._limits.refused_per_link_max:
             self.close("nothing but unusable frames")
-
-    def _count(self, at_ms: int, count: int = 1) -> None:
-        """Count frames over ten seconds; a flood closes the link."""
-        if at_ms - self._window_from_ms >= 10_000:
-            self._window_from_ms = at_ms
-            self._window_frames = 0
-        self._window_frames += count
-        if self._window_frames > self._limits.frames_per_s_max * 10:
-            self.close("more frames than a pile may send")
 
     # -- the way back ---------------------------------------------------------------------------------
 
@@ -313,7 +278,7 @@ class Pipeline:
 
         Raises ``LocalProtocolError`` for an order that no frame can carry.
         """
-        if self._closed_because is not None:
+        if self.closed_because is not None:
             return True
         try:
             data = self._link.send(command, at_ms)
@@ -328,7 +293,8 @@ class Pipeline:
         self._capture.append(at_ms, self._link_no, "down", data, self._link.dialect.name)
         if self._may_speak_for(command.pile_id):
             self._witness.sent(command, data, at_ms)
-        self._metrics.bytes_sent += len(data)
+        self._metrics.volume.sent += len(data)
+        self.pace_ms = traits_of(self._link.protocol).pace_ms
         self._write(data)
         return True
 
@@ -343,8 +309,8 @@ class Pipeline:
 
     def close(self, reason: str) -> None:
         """Close the connection for a stated reason."""
-        if self._closed_because is None:
-            self._closed_because = reason
+        if self.closed_because is None:
+            self.closed_because = reason
             self._metrics.count_closed(reason)
             self._log.info("link_closed", reason=reason)
             self._hang_up()
@@ -352,8 +318,8 @@ class Pipeline:
     def closed(self, at_ms: int) -> None:
         """The connection is gone."""
         self._switchboard.advance(at_ms)
-        reason = self._closed_because or "closed by the peer"
-        self._closed_because = reason
+        reason = self.closed_because or "closed by the peer"
+        self.closed_because = reason
         self._capture.append(at_ms, self._link_no, "close", reason.encode(), None)
         self._witness.closed(at_ms)
         for pile_id in sorted(self._speaks_for):

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gateway.outcome import FrameKept
+from gateway.shortway import Story
 from protocol import commands, events
 
-_BUSY_MS = 45 * 60_000  # a record that has not come half an hour after the end comes by itself or never
 _RUNNING_REPORTS = ("demand", "status")
 
 Keep = Callable[[Sequence[FrameKept]], None]
@@ -30,100 +30,51 @@ class Witness:
     def __init__(self, keep: Keep, *, silence_ms_max: int) -> None:
         self._keep = keep
         self._gap_ms = silence_ms_max // 2
-        self._said: dict[tuple[object, ...], object] = {}
-        self._kept_at_ms: dict[str, int] = {}
-        self._busy_until_ms: dict[str, int] = {}
-        self._waiting: dict[str, list[FrameKept]] = {}
+        self._stories: dict[str, Story] = {}
 
     def link(self, address: str, opened_at_ms: int, protocol: str | None = None) -> LinkWitness:
         """The part of one link; ``protocol`` is what its port says that it speaks."""
         return LinkWitness(self, address, opened_at_ms, protocol)
 
+    def story(self, pile_id: str) -> Story:
+        """What is remembered of one pile."""
+        story = self._stories.get(pile_id)
+        if story is None:
+            story = self._stories[pile_id] = Story(pile_id, self._keep, self._gap_ms)
+        return story
+
     def tick(self, now_ms: int) -> None:
         """Keep what waited and was followed by nothing: the last word before a silence."""
-        for pile_id in [p for p, rows in self._waiting.items() if now_ms - rows[-1].at_ms > self._gap_ms]:
-            self.flush(pile_id)
+        for story in self._stories.values():
+            story.tick(now_ms)
 
-    def flush(self, pile_id: str) -> None:
-        """Keep what waits of one pile."""
-        rows = self._waiting.pop(pile_id, None)
-        if rows:
-            self.keep(rows)
-
-    def keep(self, rows: Sequence[FrameKept]) -> None:
-        """Keep rows of one pile as they are."""
-        self._kept_at_ms[rows[-1].pile_id] = rows[-1].at_ms
-        self._keep(rows)
-
-    def take_alone(self, fact: events.PileEvent, at_ms: int, link: str, data: bytes) -> bool:
-        """Keep a read that is one fact and nothing else, let it wait, or drop it; returns whether it is kept."""
-        pile_id = fact.pile_id
-        is_news = self._is_news(fact)
-        has_waiting = pile_id in self._waiting
-        if not is_news and not has_waiting and at_ms > self._busy_until_ms.get(pile_id, 0):
-            return False
-        row = FrameKept(pile_id, at_ms, link, "up", type(fact).__name__, data)
-        if has_waiting or not is_news:
-            return self._take((row,), is_news=is_news)
-        self._kept_at_ms[pile_id] = at_ms
-        self._keep((row,))
-        return True
-
-    def take(self, rows: Sequence[FrameKept], facts: Sequence[events.PileEvent], *, is_forced: bool) -> bool:
+    def take(self, rows: list[FrameKept], facts: Sequence[events.PileEvent], *, is_forced: bool) -> bool:
         """Keep rows of one read, let them wait, or drop them; returns whether they are kept."""
-        news = [self._is_news(fact) for fact in facts]
-        return self._take(rows, is_news=is_forced or any(news))
+        story = self.story(rows[-1].pile_id)
+        news = [self._is_news(story, fact) for fact in facts]
+        return story.take(rows, is_forced or any(news))
 
-    def _take(self, rows: Sequence[FrameKept], *, is_news: bool) -> bool:
-        pile_id, at_ms = rows[-1].pile_id, rows[-1].at_ms
-        waiting = self._waiting.pop(pile_id, None)
-        if is_news:
-            if waiting and at_ms - waiting[-1].at_ms > self._gap_ms:
-                self.keep(waiting)
-            self.keep(rows)
-            return True
-        if at_ms > self._busy_until_ms.get(pile_id, 0):
-            return False
-        if at_ms - self._kept_at_ms.get(pile_id, 0) >= self._gap_ms:
-            self.keep(rows)
-            return True
-        self._waiting[pile_id] = list(rows)
-        return False
-
-    def is_thinned(self, pile_id: str, at_ms: int) -> bool:
-        """Whether what repeats itself needs no witness now."""
-        return pile_id not in self._waiting and at_ms > self._busy_until_ms.get(pile_id, 0)
-
-    def take_repeats(self, rows: Sequence[FrameKept], *, has_samples: bool, is_forced: bool) -> bool:
-        """Keep rows of one read that only repeats, let them wait, or drop them; returns whether they are kept."""
-        if has_samples:
-            self.busy(rows[-1].pile_id, rows[-1].at_ms)
-        return self._take(rows, is_news=has_samples or is_forced)
-
-    def _is_news(self, fact: events.PileEvent) -> bool:
+    def _is_news(self, story: Story, fact: events.PileEvent) -> bool:
         """Whether a fact says something that its pile did not say just before."""
-        pile_id = fact.pile_id
+        said = story.said
         match fact:
             case events.HeartbeatReceived():
-                return self._is_new((pile_id, fact.connector, "heartbeat"), fact.is_faulted)
+                return _is_new(said, (fact.connector, "heartbeat"), fact.is_faulted)
             case events.BmsReported() if fact.kind in _RUNNING_REPORTS:
-                return self._is_new((pile_id, fact.connector, fact.kind), fact.transaction_id)
+                return _is_new(said, (fact.connector, fact.kind), fact.transaction_id)
             case events.SampleReceived() if fact.status is not events.ConnectorStatus.CHARGING:
                 state = (fact.status, fact.is_plugged, fact.is_homed, fact.fault_bits, fact.transaction_id)
-                return self._is_new((pile_id, fact.connector, "state"), state)
+                return _is_new(said, (fact.connector, "state"), state)
             case events.SampleReceived():
-                self._said[(pile_id, fact.connector, "state")] = None
-        self._busy_until_ms[pile_id] = fact.at_ms + _BUSY_MS
+                said[(fact.connector, "state")] = None
+        story.busy(fact.at_ms)
         return True
 
-    def _is_new(self, key: tuple[object, ...], value: object) -> bool:
-        is_new = key not in self._said or self._said[key] != value
-        self._said[key] = value
-        return is_new
 
-    def busy(self, pile_id: str, at_ms: int) -> None:
-        """A session of the pile may begin."""
-        self._busy_until_ms[pile_id] = at_ms + _BUSY_MS
+def _is_new(said: dict[tuple[object, ...], object], key: tuple[object, ...], value: object) -> bool:
+    is_new = key not in said or said[key] != value
+    said[key] = value
+    return is_new
 
 
 class LinkWitness:
@@ -173,13 +124,6 @@ class LinkWitness:
 
     def told(self, facts: Sequence[events.PileEvent]) -> None:
         """Facts of the newest read, from piles that may speak here."""
-        if len(facts) == 1 and len(self._reads) == 1 and self._is_whole and not self._kept_reads:
-            fact = facts[0]
-            at_ms, data = self._reads[0]
-            self._open(fact.pile_id)
-            if self._witness.take_alone(fact, at_ms, self._address, data):
-                self._kept_reads[fact.pile_id] = 1
-            return
         by_pile: dict[str, list[events.PileEvent]] = {}
         for fact in facts:
             by_pile.setdefault(fact.pile_id, []).append(fact)
@@ -194,42 +138,28 @@ class LinkWitness:
             if self._witness.take(rows, own, is_forced=kept > 0 or not self._is_whole):
                 self._kept_reads[pile_id] = len(self._reads)
 
-    def repeated(self, pile_id: str, at_ms: int, *, samples: int) -> None:
-        """The newest read, or its beginning, only repeats what ``pile_id`` said before.
-
-        Args:
-            samples: how many samples of a charge are among it; they are all kept.
-        """
-        if not samples and self._is_whole and self._witness.is_thinned(pile_id, at_ms):
-            return
-        kept = self._kept_reads.get(pile_id, 0)
-        about = ",".join((events.SampleReceived.__name__,) * samples)
-        rows = [self._row(pile_id, moment, "up", "", data) for moment, data in self._reads[kept:-1]]
-        rows.append(self._row(pile_id, self._reads[-1][0], "up", about, self._reads[-1][1]))
-        self._open(pile_id)
-        is_forced = kept > 0 or not self._is_whole
-        if self._witness.take_repeats(rows, has_samples=samples > 0, is_forced=is_forced):
-            self._kept_reads[pile_id] = len(self._reads)
-
     def sent(self, command: commands.PileCommand, data: bytes, at_ms: int) -> None:
         """Bytes went out."""
         if isinstance(command, commands.AnswerHeartbeat | commands.AnswerReport):
             return
         if isinstance(command, commands.StartCharging | commands.AuthoriseStart):
-            self._witness.busy(command.pile_id, at_ms)
+            self._witness.story(command.pile_id).busy(at_ms)
         self._open(command.pile_id)
-        self._witness.keep([self._row(command.pile_id, at_ms, "down", type(command).__name__, data)])
+        row = self._row(command.pile_id, at_ms, "down", type(command).__name__, data)
+        self._witness.story(command.pile_id).keep([row])
 
     def closed(self, at_ms: int) -> None:
         """The link is gone."""
         for pile_id in sorted(self._opened):
-            self._witness.flush(pile_id)
-            self._witness.keep([self._row(pile_id, at_ms, "close", "", b"")])
+            story = self._witness.story(pile_id)
+            story.flush()
+            story.keep([self._row(pile_id, at_ms, "close", "", b"")])
 
     def _open(self, pile_id: str) -> None:
         if pile_id not in self._opened:
             self._opened.add(pile_id)
-            self._witness.keep([self._row(pile_id, self._opened_at_ms, "open", self._protocol or "", b"")])
+            row = self._row(pile_id, self._opened_at_ms, "open", self._protocol or "", b"")
+            self._witness.story(pile_id).keep([row])
 
     def _row(self, pile_id: str, at_ms: int, kind: str, about: str, data: bytes) -> FrameKept:
         return FrameKept(pile_id, at_ms, self._address, kind, about, data)

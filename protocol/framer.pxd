@@ -24,6 +24,8 @@ cdef class Framer:
 
     # Takes repeats at the front of ``data``, when nothing waits; returns the bytes done with.
     cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms) except -1
+    # Whether repeats that were taken are still to be answered.
+    cdef bint owes(self) noexcept
     cdef Py_ssize_t _walk(self, bytes stream, list cuts) except -1
     cdef Py_ssize_t _wait(
         self, bytes stream, const uint8_t* data, Py_ssize_t size, Py_ssize_t at, list cuts

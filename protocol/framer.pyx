@@ -167,6 +167,9 @@ cdef class Framer:
             self._due = self._told = self._base
         return used
 
+    cdef bint owes(self) noexcept:
+        return self._repeats is not None and len(self._repeats.answers) > 0
+
     def feed(self, bytes data not None, int64_t at_ms=0):
         """Take bytes of the stream; returns the frames and refusals that they complete, in order.
 

@@ -15,20 +15,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from gateway.framelog.lines import Kind, LogDamage, LogLine
+from gateway.framelog.lines import LogDamage, LogLine
 from gateway.framelog.pcapfile import Packet
+from gateway.framelog.records import KINDS, LOST, PAYLOAD_BYTES_MAX, PROTOCOLS, VERSION, pack, pack_record
+
+__all__ = [
+    "KINDS",
+    "LOST",
+    "PAYLOAD_BYTES_MAX",
+    "PROTOCOLS",
+    "USER0",
+    "VERSION",
+    "file_header",
+    "pack",
+    "pack_record",
+    "read_capture",
+]
 
 USER0 = 147
-VERSION = 1
-LOST = 4
-KINDS = ("up", "down", "open", "close")
-PROTOCOLS = {None: 0, "ykc": 1, "aaf5": 2, "iec104": 3}
-PAYLOAD_BYTES_MAX = 128 << 10  # Wireshark takes packets up to 256 KiB
-_KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _PROTOCOL_NAMES = {code: name for name, code in PROTOCOLS.items()}
 _DOWN, _OPEN, _CLOSE = 1, 2, 3
 _PSEUDO_BYTES = 8
-_RECORD = struct.Struct("<IIIIBBBBI")
 _pseudo = struct.Struct("<BBBBI").unpack_from
 _make = tuple.__new__
 
@@ -36,39 +43,6 @@ _make = tuple.__new__
 def file_header() -> bytes:
     """What a capture file begins with, 24 bytes."""
     return struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, USER0)
-
-
-def pack_record(
-    at_ms: int, link_no: int, kind: int, data: bytes, protocol: int = 0, *, is_restated: bool = False
-) -> bytes:
-    """One record.
-
-    Args:
-        at_ms: Unix milliseconds.
-        link_no: the link's number, unique in the daemon's life.
-        kind: index in ``KINDS``, or ``LOST``.
-        data: at most ``PAYLOAD_BYTES_MAX`` bytes.
-        protocol: its number in ``PROTOCOLS``.
-        is_restated: for an ``open`` that only repeats one of the file before.
-    """
-    size = _PSEUDO_BYTES + len(data)
-    seconds, millis = divmod(at_ms, 1000)
-    head = _RECORD.pack(
-        seconds & 0xFFFFFFFF, millis * 1_000_000, size, size, VERSION, kind, protocol, is_restated, link_no
-    )
-    return head + data
-
-
-def pack(at_ms: int, link_no: int, kind: Kind, data: bytes, protocol: str | None = None) -> bytes:
-    """One read, write, opening or closing as one record, or several when it holds very many bytes.
-
-    Raises ``KeyError`` for a kind or protocol that captures have no number for.
-    """
-    code, spoken = _KIND_CODES[kind], PROTOCOLS[protocol]
-    if len(data) <= PAYLOAD_BYTES_MAX:
-        return pack_record(at_ms, link_no, code, data, spoken)
-    parts = range(0, len(data), PAYLOAD_BYTES_MAX)
-    return b"".join(pack_record(at_ms, link_no, code, data[at : at + PAYLOAD_BYTES_MAX], spoken) for at in parts)
 
 
 def read_capture(source: str, found: Iterator[Packet | LogDamage]) -> Iterator[LogLine | LogDamage]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gateway.framelog import capture
 from gateway.framelog.lines import Kind
+from gateway.framelog.records import Block, Gathering
 from gateway.tomlfile import bounded
 
 _BLOCK_BYTES = 256 << 10
@@ -65,17 +66,7 @@ class NoCapture:
         """Do nothing."""
 
 
-@dataclass(slots=True)
-class _Block:
-    """What gathered in memory between two writes, and which links it opens and closes."""
-
-    records: bytearray
-    links: list[tuple[int, bytes | None]]
-    from_ms: int = 0
-    to_ms: int = 0
-
-
-class CaptureWriter:
+class CaptureWriter(Gathering):
     """Writes captures into a directory, rotated by size and time.
 
     Args:
@@ -83,56 +74,34 @@ class CaptureWriter:
         on_trouble: told in words, from the writing thread, when writing begins to fail and when it works
             again.
 
-    Attributes:
-        lost_bytes: of records that could not be written, since the start.
     """
 
     def __init__(self, config: CaptureConfig, on_trouble: Callable[[str], None] | None = None) -> None:
-        self.lost_bytes = 0
+        super().__init__(config.queue_bytes_max, _BLOCK_BYTES)
+        self._failed_bytes = 0
         self._config = config
         self._on_trouble = on_trouble
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._written = threading.Condition(self._lock)
-        self._block = _Block(bytearray(), [])
         self._taken_blocks = 0
         self._written_blocks = 0
         self._is_closing = False
         self._is_ended = False
-        self._is_overflowing = False
+        self._refused_bytes = 0  # of those that were refused, told already
         self._is_hanging = False
         self._file = _File(Path(config.directory), config)
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
 
-    def append(self, at_ms: int, link_no: int, kind: Kind, data: bytes, protocol: str | None = None) -> None:
-        """Keep one read, write, opening or closing; never waits for the disk.
+    @property
+    def lost_bytes(self) -> int:
+        """Of records that could not be written, since the start."""
+        return self.refused_bytes + self._failed_bytes
 
-        Args:
-            at_ms: Unix milliseconds.
-            link_no: the link's number, unique in the daemon's life.
-            kind: ``up``, ``down``, ``open`` or ``close``.
-            data: the bytes; for ``open`` the link's name, for ``close`` the reason, UTF-8.
-            protocol: what the link speaks, when known.
-        """
-        record = capture.pack(at_ms, link_no, kind, data, protocol)
-        with self._lock:
-            block = self._block
-            if kind == "open":
-                block.links.append((link_no, data))
-            elif kind == "close":
-                block.links.append((link_no, None))
-            if len(block.records) + len(record) > self._config.queue_bytes_max:
-                self.lost_bytes += len(record)
-                self._is_overflowing = True
-                return
-            if not block.records:
-                block.from_ms = at_ms
-            block.to_ms = at_ms
-            block.records += record
-            is_full = len(block.records) >= _BLOCK_BYTES
-        if is_full:
-            self._wake.set()
+    def on_full(self) -> None:
+        """Wake the thread."""
+        self._wake.set()
 
     def flush(self) -> bool:
         """Wait until all that was appended is handed to the operating system, or counted as lost.
@@ -141,7 +110,7 @@ class CaptureWriter:
         from an event loop. A disk that hangs costs a second, not the caller: False, and told once.
         """
         with self._written:
-            upto = self._taken_blocks + bool(self._block.records or self._block.links)
+            upto = self._taken_blocks + self.has_waiting
             if self._written_blocks >= upto:
                 return True
             self._wake.set()
@@ -167,11 +136,11 @@ class CaptureWriter:
             self._wake.clear()
             is_last = self._is_closing
             with self._lock:
-                block, self._block = self._block, _Block(bytearray(), [])
+                block = self.take()
                 self._taken_blocks += 1
-                is_overflowing, self._is_overflowing = self._is_overflowing, False
+            told_bytes, self._refused_bytes = self._refused_bytes, self.refused_bytes
             self._write(block)
-            if is_overflowing:
+            if told_bytes != self._refused_bytes:
                 self._lose("the disk is too slow, the queue was full", 0)
             with self._written:
                 self._written_blocks = self._taken_blocks
@@ -179,12 +148,12 @@ class CaptureWriter:
                 self._written.notify_all()
         self._file.close()
 
-    def _write(self, block: _Block) -> None:
-        if block.records:
+    def _write(self, block: Block) -> None:
+        if len(block):
             try:
                 self._file.write(block)
             except OSError as error:
-                self._lose(str(error), len(block.records))
+                self._lose(str(error), len(block))
             else:
                 self._recovered()
                 self._tidy(block.to_ms)
@@ -197,8 +166,7 @@ class CaptureWriter:
             self._tell(f"capture: an old file cannot be deleted: {error}")
 
     def _lose(self, reason: str, size: int) -> None:
-        with self._lock:
-            self.lost_bytes += size
+        self._failed_bytes += size
         if self._file.loss is None:
             self._tell(f"capture: {reason}; records are lost until it works again")
         self._file.loss = reason
@@ -240,7 +208,7 @@ class _File:
             else:
                 self._open_links[link_no] = name
 
-    def write(self, block: _Block) -> None:
+    def write(self, block: Block) -> None:
         """Write a block, into a new file when it is time for one.
 
         Raises ``OSError``; nothing is half written then.
@@ -251,7 +219,7 @@ class _File:
         )
         if is_old:
             self.close()
-        data = bytes(block.records)
+        data = block.records
         head = b""
         if self.loss is not None:
             reason = f"records are missing before this one: {self.loss}".encode()

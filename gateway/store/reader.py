@@ -13,6 +13,12 @@ from gateway.outcome import ChainKept, LiveState
 
 Rows = list[dict[str, Any]]
 
+# While a session charges its newest sample says how far it came; its own row is written when something else changes.
+_SESSION = """SELECT transaction_id, order_no, pile_id, connector, state, start_channel, opened_at_ms, ended_at_ms,
+ frozen, due_at_ms, CASE state WHEN 'charging' THEN max(energy_e4kwh, coalesce((SELECT sample.energy_e4kwh FROM sample
+ WHERE sample.transaction_id = session.transaction_id AND is_charging ORDER BY rowid DESC LIMIT 1), 0))
+ ELSE energy_e4kwh END AS energy_e4kwh FROM session"""
+
 
 class Reader:
     """Queries of the engine, the API and the command line. Results are plain dicts, units as in the columns."""
@@ -119,16 +125,14 @@ class Reader:
 
     def session(self, transaction_id: str) -> dict[str, Any] | None:
         """One session's row."""
-        return self.one("SELECT * FROM session WHERE transaction_id = ?", (transaction_id,))
+        return self.one(f"{_SESSION} WHERE transaction_id = ?", (transaction_id,))
 
     def sessions(
         self, *, pile_id: str | None = None, state: str | None = None, before: tuple[int, str] | None, limit: int
     ) -> Rows:
         """Sessions, newest first, from behind the cursor (opened_at_ms, transaction_id)."""
         where, values = _where({"pile_id": pile_id, "state": state}, "opened_at_ms", before)
-        return self.all(
-            f"SELECT * FROM session {where} ORDER BY opened_at_ms DESC, transaction_id DESC LIMIT ?", (*values, limit)
-        )
+        return self.all(f"{_SESSION} {where} ORDER BY opened_at_ms DESC, transaction_id DESC LIMIT ?", (*values, limit))
 
     def samples(self, transaction_id: str, *, after_row: int = 0, limit: int = 10_000) -> Rows:
         """The charging samples of a session in order of arrival, each with its ``row``."""

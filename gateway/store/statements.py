@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 from gateway import outcome as o
@@ -32,8 +33,7 @@ _KNOW_TARIFF = """INSERT INTO pile (pile_id, tariff_model_no) VALUES (?,?)
  ON CONFLICT (pile_id) DO UPDATE SET tariff_model_no=excluded.tariff_model_no"""
 _KEEP_CHAIN = """INSERT OR REPLACE INTO register_chain (pile_id, connector, transaction_id, order_ms,
  meter_start_e4kwh, meter_stop_e4kwh, started_ms, stopped_ms, account, was_unplugged) VALUES (?,?,?,?,?,?,?,?,?,?)"""
-_GROW_SESSION = "UPDATE session SET energy_e4kwh = max(energy_e4kwh, ?) WHERE transaction_id = ?"
-_PUT_SAMPLE = """INSERT INTO sample (transaction_id, at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da,
+_PUT_SAMPLES = """INSERT INTO sample (transaction_id, at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da,
  soc_percent, is_charging, is_plugged) VALUES (?,?,?,?,?,?,?,?,?)"""
 _PUT_BILL = """INSERT INTO bill (transaction_id, revision, status, order_no, pile_id, connector, created_at_ms,
  started_at_ms, ended_at_ms, energy_e4kwh, amount_fen, primary_anomaly, anomalies, reason, actor, body, payable_fen,
@@ -49,7 +49,10 @@ _LAST_DIGEST = "SELECT digest FROM frame WHERE pile_id = ? ORDER BY id DESC LIMI
 _SAVE_DECISION = """INSERT INTO decision VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (decision_id) DO UPDATE SET
  state=excluded.state, approver=excluded.approver, decided_at_ms=excluded.decided_at_ms,
  revision=excluded.revision, evidence=excluded.evidence"""
-_PUT_FRAME = "INSERT INTO frame (pile_id, at_ms, link, kind, about, data, digest) VALUES (?,?,?,?,?,?,?)"
+_PUT_FRAMES = "INSERT INTO frame (pile_id, at_ms, link, kind, about, data, digest) VALUES (?,?,?,?,?,?,?)"
+_AT_ONCE = (
+    128  # rows of one statement: each step of a statement lets go of the interpreter and must get hold of it again
+)
 
 # (endpoint name, event, sequence) -> (body, expires_at_ms), or None when the endpoint does not want it
 Envelope = Callable[[str, o.EventRaised, int], "tuple[bytes, int] | None"]
@@ -65,8 +68,40 @@ def frame_digest(former: bytes, at_ms: int, link: str, kind: str, data: bytes) -
     return hashlib.sha256(former + head + data).digest()
 
 
+class _Many:
+    """Rows of one table that gather until there are enough for one statement.
+
+    Args:
+        sql: puts one of them, and ends in its values.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, sql: str) -> None:
+        values = sql[sql.rindex("(") :]
+        self._connection = connection
+        self._one = sql
+        self._many = sql + f",{values}" * (_AT_ONCE - 1)
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """One more."""
+        self._rows.append(row)
+        if len(self._rows) == _AT_ONCE:
+            rows, self._rows = self._rows, []
+            self._connection.execute(self._many, list(chain.from_iterable(rows)))
+
+    def put(self) -> None:
+        """Write what waits."""
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._connection.executemany(self._one, rows)
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._rows = []
+
+
 class RowWriter:
-    """Writes rows on one connection.
+    """Writes rows on one connection, samples and frames in groups.
 
     Args:
         endpoints: names of the upstreams.
@@ -78,6 +113,8 @@ class RowWriter:
         self._endpoints = endpoints
         self._envelope = envelope
         self._digests: dict[str, bytes] = {}
+        self._many_samples = _Many(connection, _PUT_SAMPLES)
+        self._many_frames = _Many(connection, _PUT_FRAMES)
         self._writers: dict[type, Callable[[Any], None]] = {
             o.SamplesTaken: self._samples,
             o.SamplesLeft: self._samples_left,
@@ -101,17 +138,24 @@ class RowWriter:
     def undone(self) -> None:
         """The open transaction was rolled back: what was remembered of it is forgotten."""
         self._digests.clear()
+        self._many_samples.drop()
+        self._many_frames.drop()
 
     def write(self, row: o.Row) -> None:
-        """Write one row within the open transaction."""
+        """Write one row within the open transaction, at the latest when ``finish`` is called."""
         self._writers[type(row)](row)
 
+    def finish(self) -> None:
+        """Write what still gathers: the transaction ends."""
+        self._many_samples.put()
+        self._many_frames.put()
+
     def _samples(self, r: o.SamplesTaken) -> None:
-        self._connection.executemany(_PUT_SAMPLE, [(r.transaction_id, *state) for state in r.states])
-        energy_e4kwh = max((state[1] for state in r.states if state[6]), default=0)
-        self._connection.execute(_GROW_SESSION, (energy_e4kwh, r.transaction_id))
+        for state in r.states:
+            self._many_samples.add((r.transaction_id, *state))
 
     def _samples_left(self, r: o.SamplesLeft) -> None:
+        self._many_samples.put()
         self._connection.execute("DELETE FROM sample WHERE transaction_id = ?", (r.transaction_id,))
         self._connection.execute("DELETE FROM register_chain WHERE transaction_id = ?", (r.transaction_id,))
 
@@ -246,7 +290,7 @@ class RowWriter:
             last = self._connection.execute(_LAST_DIGEST, (r.pile_id,)).fetchone()
             former = last[0] if last else b""
         digest = frame_digest(former, r.at_ms, r.link, r.kind, r.data)
-        self._connection.execute(_PUT_FRAME, (r.pile_id, r.at_ms, r.link, r.kind, r.about, r.data, digest))
+        self._many_frames.add((*r, digest))
         self._digests[r.pile_id] = digest
 
     def _site(self, r: o.SiteKnown) -> None:

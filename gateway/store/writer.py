@@ -236,9 +236,12 @@ class Writer:
         for item in items:
             for row in (*item.before, *item.rows):
                 self._rows.write(row)
+            if item.work:
+                self._rows.finish()
             results.append(item.work(self._connection) if item.work else None)
         for row in telemetry:
             self._rows.write(row)
+        self._rows.finish()
         if self._before_commit is not None:
             self._before_commit()
         self._connection.execute("COMMIT")

@@ -10,7 +10,7 @@ def samples(metrics):
 
 def test_counts_come_out_by_their_label():
     metrics = Metrics()
-    metrics.bytes_received = 5
+    metrics.volume.received = 5
     metrics.count_frame("SampleReceived")
     metrics.count_frame("SampleReceived")
     metrics.count_refused("crc")
@@ -51,5 +51,5 @@ def test_the_outbox_tells_what_waits_and_since_when():
 
 def test_two_daemons_of_one_process_count_apart():
     one, other = Metrics(), Metrics()
-    one.bytes_sent = 9
+    one.volume.sent = 9
     assert samples(other)[("pilegate_sent_bytes_total", ())] == 0

@@ -1,0 +1,38 @@
+from libc.stdint cimport int64_t
+
+from gateway.alarms cimport Alarms
+from gateway.lanes cimport Traffic
+from protocol.framer cimport Framer
+
+
+cdef class Volume:
+    cdef public int64_t received, sent
+
+
+cdef class Story:
+    cdef readonly str pile_id
+    cdef readonly int64_t kept_at_ms, busy_until_ms
+    cdef public dict said
+    cdef object _keep
+    cdef int64_t _gap_ms, _waits_from_ms
+    cdef list _waiting
+
+    cdef bint is_thinned(self, int64_t at_ms) noexcept
+    cdef int _put(self, rows) except -1
+
+
+cdef class ShortWay:
+    cdef readonly int64_t opened_at_ms, heard_at_ms
+    cdef readonly str address
+    cdef public str closed_because
+    cdef public Py_ssize_t refused_in_a_row
+    cdef object _board, _append, _send
+    cdef Alarms _alarms
+    cdef Traffic _traffic
+    cdef Volume _volume
+    cdef int64_t _link_no, _window_from_ms, _window_frames, _window_frames_max
+    cdef Framer _framer
+    cdef Story _story
+    cdef str _spoken
+
+    cdef Py_ssize_t _take_repeats(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1

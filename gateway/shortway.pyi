@@ -1,0 +1,49 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gateway.alarms import Alarms
+from gateway.lanes import Traffic
+from gateway.outcome import FrameKept
+from protocol.framer import Framer
+
+class Volume:
+    received: int
+    sent: int
+
+class Story:
+    pile_id: str
+    kept_at_ms: int
+    busy_until_ms: int
+    said: dict[tuple[object, ...], object]
+    def __init__(self, pile_id: str, keep: Callable[[Sequence[FrameKept]], None], gap_ms: int) -> None: ...
+    def busy(self, at_ms: int) -> None: ...
+    def take(self, rows: list[FrameKept], is_news: bool) -> bool: ...
+    def keep(self, rows: list[FrameKept]) -> None: ...
+    def flush(self) -> None: ...
+    def tick(self, now_ms: int) -> None: ...
+
+class ShortWay:
+    opened_at_ms: int
+    heard_at_ms: int
+    address: str
+    closed_because: str | None
+    refused_in_a_row: int
+    def __init__(
+        self,
+        board: Any,
+        alarms: Alarms,
+        traffic: Traffic,
+        volume: Volume,
+        append: Callable[..., None],
+        send: Callable[[bytes], None],
+        *,
+        link_no: int,
+        address: str,
+        at_ms: int,
+        frames_max: int,
+    ) -> None: ...
+    def received(self, data: bytes, at_ms: int) -> None: ...
+    def follow(self, framer: Framer, story: Story, spoken: str) -> None: ...
+    def count(self, at_ms: int, frames: int = 1) -> None: ...
+    def take_news(self, data: bytes, at_ms: int) -> None: ...
+    def close(self, reason: str) -> None: ...

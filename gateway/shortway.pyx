@@ -1,0 +1,213 @@
+"""The short way of a read: what only repeats, from the bytes to answer, capture and evidence.
+
+All rules of a link meet in ``pipeline.py``, which derives from ``ShortWay`` and takes whatever is new. Here is the part
+that nearly every read of a day needs, in the same order and with the same rules: deadlines that were due, the capture,
+the count that stops a flood, the evidence, the answers. What only repeats is a read of its own: when something new
+stands behind it, the two are captured and kept one behind the other, with one moment.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t
+
+from gateway.alarms cimport Alarms
+from gateway.lanes cimport Traffic
+from protocol.framer cimport Framer
+
+from gateway.outcome import FrameKept
+
+cdef enum:
+    WINDOW_MS = 10_000
+    WINDOW_S = 10
+    NAMES = 64
+
+cdef int64_t _BUSY_MS = 45 * 60_000  # a record that has not come half an hour after the end comes by itself or never
+cdef object _new = tuple.__new__
+_ABOUT = [",".join(["SampleReceived"] * count) for count in range(NAMES)]
+
+
+cdef class Volume:
+    """Bytes of all links, received and sent, ever."""
+
+
+cdef class Story:
+    """What the witness remembers of one pile: what was kept of it last, and what waits to be kept.
+
+    Args:
+        keep: takes rows, in order.
+        gap_ms: what is thinned is kept at least this often while a session may be open.
+
+    Attributes:
+        kept_at_ms: when the newest row was that is kept.
+        busy_until_ms: until then a session may be open.
+        said: what the pile said last, by connector and kind; see ``Witness``.
+    """
+
+    def __init__(self, str pile_id not None, keep not None, int64_t gap_ms):
+        self.pile_id = pile_id
+        self.kept_at_ms = self.busy_until_ms = self._waits_from_ms = 0
+        self.said = {}
+        self._keep = keep
+        self._gap_ms = gap_ms
+        self._waiting = None
+
+    def busy(self, int64_t at_ms):
+        """A session of the pile may begin."""
+        self.busy_until_ms = at_ms + _BUSY_MS
+
+    cdef bint is_thinned(self, int64_t at_ms) noexcept:
+        """Whether what repeats itself needs no witness now."""
+        return self._waiting is None and at_ms > self.busy_until_ms
+
+    def take(self, list rows not None, bint is_news):
+        """Keep rows of one read, let them wait, or drop them; returns whether they are kept.
+
+        Args:
+            is_news: they say something that the pile did not say just before.
+        """
+        cdef int64_t at_ms
+        cdef list waiting = self._waiting
+        if not is_news and waiting is None and self.is_thinned(rows[-1].at_ms):
+            return False
+        at_ms = rows[-1].at_ms
+        self._waiting = None
+        if is_news:
+            if waiting is not None and at_ms - self._waits_from_ms > self._gap_ms:
+                self._put(waiting)
+            self._put(rows)
+            return True
+        if at_ms > self.busy_until_ms:
+            return False
+        if at_ms - self.kept_at_ms >= self._gap_ms:
+            self._put(rows)
+            return True
+        self._waiting, self._waits_from_ms = rows, at_ms
+        return False
+
+    cdef int _put(self, rows) except -1:
+        self.kept_at_ms = rows[-1].at_ms
+        self._keep(rows)
+        return 0
+
+    def keep(self, list rows not None):
+        """Keep rows as they are."""
+        self._put(rows)
+
+    def flush(self):
+        """Keep what waits."""
+        cdef list waiting = self._waiting
+        self._waiting = None
+        if waiting is not None:
+            self._put(waiting)
+
+    def tick(self, int64_t now_ms):
+        """Keep what waits when nothing followed: the last word before a silence."""
+        if self._waiting is not None and now_ms - self._waits_from_ms > self._gap_ms:
+            self.flush()
+
+
+cdef class ShortWay:
+    """One connection, as far as its reads only repeat.
+
+    Args:
+        board: fires the deadlines that are due before a read.
+        alarms, traffic: of the engine behind it.
+        volume: counts bytes.
+        append: keeps reads and writes in the capture.
+        send: sends bytes; never blocks.
+        frames_max: a link that sends more within ten seconds is closed.
+
+    Attributes:
+        opened_at_ms, heard_at_ms: when it opened, and when bytes came last.
+        closed_because: why it is closed, ``None`` while it is open.
+        refused_in_a_row: unusable frames since the last good one.
+    """
+
+    def __init__(
+        self, board not None, Alarms alarms not None, Traffic traffic not None, Volume volume not None, append not None,
+        send not None, *, int64_t link_no, str address not None, int64_t at_ms, int64_t frames_max,
+    ):
+        self.opened_at_ms = self.heard_at_ms = self._window_from_ms = at_ms
+        self.address = address
+        self.closed_because = None
+        self.refused_in_a_row = 0
+        self._board = board
+        self._alarms = alarms
+        self._traffic = traffic
+        self._volume = volume
+        self._append = append
+        self._send = send
+        self._link_no = link_no
+        self._window_frames = 0
+        self._window_frames_max = frames_max
+        self._framer = None
+        self._story = None
+        self._spoken = None
+
+    def received(self, bytes data not None, int64_t at_ms):
+        """Bytes came in; everything they lead to happens before this returns, but what waits for a commit.
+
+        A read is taken whole or, behind a closing, not at all: what the capture holds was all acted upon.
+        """
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), used = 0
+        if self.closed_because is not None:
+            return
+        if self._alarms.is_due(at_ms):
+            self._board.advance(at_ms)
+        self.heard_at_ms = at_ms
+        self._volume.received += size
+        if self._framer is not None:
+            used = self._take_repeats(data, size, at_ms)
+            if used and (used == size or self.closed_because is not None):
+                return
+        self.take_news(data[used:] if used else data, at_ms)
+
+    cdef Py_ssize_t _take_repeats(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1:
+        """What only repeats at the front of a read; returns its bytes."""
+        cdef int64_t frames = self._traffic.taken(), fed = self._traffic.fed
+        cdef Py_ssize_t used = self._framer.run(<const uint8_t*>PyBytes_AS_STRING(data), size, at_ms)
+        cdef bytes read
+        if used == 0:
+            return 0
+        read = data if used == size else data[:used]
+        self._append(at_ms, self._link_no, "up", read, self._spoken)
+        self.refused_in_a_row = 0
+        self.count(at_ms, self._traffic.taken() - frames)
+        fed = self._traffic.fed - fed
+        if fed:
+            self._story.busy_until_ms = at_ms + _BUSY_MS
+        if fed or not self._story.is_thinned(at_ms):
+            about = _ABOUT[fed] if fed < NAMES else ",".join(["SampleReceived"] * fed)
+            row = _new(FrameKept, (self._story.pile_id, at_ms, self.address, "up", about, read))
+            self._story.take([row], fed > 0)
+        if self._framer.owes():
+            answers = self._framer.repeats.take_answers()
+            self._append(at_ms, self._link_no, "down", answers, self._spoken)
+            self._volume.sent += len(answers)
+            self._send(answers)
+        return used
+
+    def follow(self, Framer framer not None, Story story not None, str spoken not None):
+        """Repeats that ``framer`` finds go the short way from now on.
+
+        Args:
+            story: of the one pile that speaks here.
+            spoken: the dialect's name, for the capture.
+        """
+        self._framer, self._story, self._spoken = framer, story, spoken
+
+    def count(self, int64_t at_ms, int64_t frames=1):
+        """Count frames over ten seconds; a flood closes the link."""
+        if at_ms - self._window_from_ms >= WINDOW_MS:
+            self._window_from_ms = at_ms
+            self._window_frames = 0
+        self._window_frames += frames
+        if self._window_frames > self._window_frames_max:
+            self.close("more frames than a pile may send")
+
+    def take_news(self, bytes data, int64_t at_ms):
+        """Bytes that do not only repeat; the pipeline takes them."""
+        raise AssertionError("the pipeline takes what is new")
+
+    def close(self, str reason not None):
+        """Close the connection for a stated reason; the pipeline knows how."""
+        raise AssertionError("the pipeline closes the link")
