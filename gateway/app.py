@@ -48,7 +48,9 @@ log = structlog.get_logger()
 
 _TICK_MS = 1_000
 _KEEP_MS = 250
-_GC_THRESHOLD = 50_000
+_FED_AT_ONCE = 200  # sessions: a millisecond or two
+_GC_THRESHOLDS = (5_000, 4)  # young generations that are looked through in a third of a millisecond, and in two
+_FREEZE_LINKS = 500
 _STOP_WAIT_S = 10
 _FORGET_MS = 3_600_000
 _OWN_FILES = 200  # database, capture, HTTP, upstreams
@@ -72,6 +74,7 @@ class App:
         self._config_path = config_path
         self._link_no = 0
         self._forgot_at_ms = 0
+        self._frozen_links = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- starting -------------------------------------------------------------------------------------
@@ -117,7 +120,7 @@ class App:
         self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._keep_samples())]
         self.forwarder.start()
         gc.freeze()  # what start brought stays; and little of what follows is cyclic
-        gc.set_threshold(_GC_THRESHOLD)
+        gc.set_threshold(*_GC_THRESHOLDS)
         log.info("daemon_started", version=__version__, ports=self.ports, api_port=self.api_port)
 
     def _open_capture(self) -> CaptureWriter | NoCapture:
@@ -241,7 +244,9 @@ class App:
         speed = self.clock.speed if isinstance(self.clock, ScaledClock) else 1
         while True:
             await asyncio.sleep(_KEEP_MS / 1000 / min(speed, 20))
-            self.switchboard.carry_out(self.engine.take_fed())
+            for _ in range(0, self.engine.piles.traffic.unkept, _FED_AT_ONCE):
+                self.switchboard.carry_out(self.engine.take_fed(_FED_AT_ONCE))
+                await asyncio.sleep(0)  # links are read between
 
     def _repeats(self) -> dict[str, int]:
         traffic = self.engine.piles.traffic
@@ -259,9 +264,20 @@ class App:
                 listener.pause(is_paused=is_behind)
             self.routine.tick(now_ms)
             self.witness.tick(now_ms)
+            self._freeze()
             if now_ms - self._forgot_at_ms > _FORGET_MS:
                 self._forgot_at_ms = now_ms
                 forget_old(self.store.writer.call, self.store, at_ms=now_ms).add_done_callback(self._forgot)
+
+    def _freeze(self) -> None:
+        """Spare the collector what more links than ever brought: looking through all of it would keep everyone waiting.
+
+        A link that ends is in no circle and goes by itself, frozen or not.
+        """
+        links = sum(len(each.links) for each in self.listeners)
+        if links >= self._frozen_links + _FREEZE_LINKS:
+            self._frozen_links = links
+            gc.freeze()
 
     def _forgot(self, done: Future[bool]) -> None:
         """Where much is old, go on with the next tick; runs in the writer's thread."""

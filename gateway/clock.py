@@ -47,6 +47,11 @@ class Clock:
         return self._last_ms
 
     @staticmethod
+    def steady_us() -> int:
+        """Microseconds of a clock that nobody can set, for how long work took; never for when anything happened."""
+        return time.monotonic_ns() // 1_000
+
+    @staticmethod
     def wall_s() -> int:
         """Unix seconds of the machine's own clock, for signatures that others check against theirs."""
         return time.time_ns() // 1_000_000_000

@@ -23,6 +23,7 @@ from gateway.sessions import Recall, Sessions
 from gateway.site import Site
 from protocol import commands, events
 
+_REMEMBERED = (commands.SetTariff, commands.SyncCards, commands.ClearCards)  # their answers do not say of what
 _KEPT_MAX = 4_096  # billed sessions in memory; ``recall`` finds the others
 _REPLAY_KEPT_MAX = 64  # the same: a log may be as long as it likes
 
@@ -83,10 +84,14 @@ class Engine:
                 return lane if self.sessions.follow(event, lane) else None
         return None
 
-    def take_fed(self) -> Outcome:
-        """The samples that lanes fed to sessions since the last call, to be kept, and how far each session came."""
+    def take_fed(self, count: int = -1) -> Outcome:
+        """The samples that lanes fed to sessions since the last call, to be kept, and how far each session came.
+
+        Args:
+            count: of at most so many sessions; -1: of all.
+        """
         outcome = Outcome()
-        for core in self.piles.traffic.take_fed():
+        for core in self.piles.traffic.take_fed(count):
             row, session = samples_row(core), self.sessions.held(core.transaction_id)
             if row is not None:
                 outcome.lazy_rows.append(row)
@@ -137,7 +142,8 @@ class Engine:
 
     def on_command(self, command: commands.PileCommand, at_ms: int) -> Outcome:
         """One order that was sent to a pile, by this gateway now or by the one that took the log."""
-        self._asked[(command.pile_id, type(command).__name__)] = command
+        if isinstance(command, _REMEMBERED):
+            self._asked[(command.pile_id, type(command).__name__)] = command
         match command:
             case commands.AuthoriseStart(transaction_id=""):
                 self.naming.on_granted(command, at_ms)

@@ -62,9 +62,18 @@ cdef class Traffic:
     cdef int64_t taken(self) noexcept:
         return self.beats + self.samples + self.reports + self.sent
 
-    def take_fed(self):
-        """The sessions that hold fed samples which nobody kept yet."""
-        fed, self._fed = self._fed, []
+    @property
+    def unkept(self):
+        """How many sessions hold fed samples which nobody kept yet."""
+        return len(self._fed)
+
+    def take_fed(self, Py_ssize_t count=-1):
+        """The sessions that hold fed samples which nobody kept yet; those fed first, at most so many."""
+        if count < 0 or count >= len(self._fed):
+            fed, self._fed = self._fed, []
+        else:
+            fed = self._fed[:count]
+            del self._fed[:count]
         return fed
 
 

@@ -86,7 +86,6 @@ class Pipeline(ShortWay):
 
     __slots__ = (
         "_answers",
-        "_capture",
         "_hang_up",
         "_is_recognised",
         "_limits",
@@ -99,7 +98,6 @@ class Pipeline(ShortWay):
         "_switchboard",
         "_unrecognised_bytes",
         "_witness",
-        "_write",
         "pace_ms",
         "pile_id",
     )
@@ -125,7 +123,7 @@ class Pipeline(ShortWay):
             switchboard.engine.alarms,
             switchboard.engine.piles.traffic,
             metrics.volume,
-            capture.append,
+            capture,
             write,
             link_no=link_no,
             address=address,
@@ -136,15 +134,13 @@ class Pipeline(ShortWay):
         self.pace_ms = 0  # what must lie between two writes, each in a segment of its own
         self._switchboard = switchboard
         self._answers = answers
-        self._capture = capture
         self._metrics = metrics
         self._limits = limits
         self._link_no = link_no
-        self._write = write
         self._hang_up = hang_up
         self._link = Link(max_buffer_bytes=limits.buffer_bytes_max, only_pile=only_pile, protocol=protocol)
         self._protocol = self._link.protocol
-        self._speaks_for: set[str] = set()
+        self._speaks_for: tuple[str, ...] = ()
         self._is_recognised = False
         self._unrecognised_bytes = 0
         self._stories = witness
@@ -156,8 +152,8 @@ class Pipeline(ShortWay):
         """Bound when there is something to say: a logger of its own would be the largest thing that a link holds."""
         return log.bind(link=self.address, **({} if self.pile_id is None else {"pile_id": self.pile_id}))
 
-    def take_news(self, data: bytes, at_ms: int) -> None:
-        """Bytes of which not all only repeat; ``received`` has looked after what holds for both ways."""
+    def on_news(self, data: bytes, at_ms: int) -> None:
+        """Bytes that do not only repeat; ``take_news`` has looked after what holds for both ways."""
         facts = self._link.receive(data, at_ms)
         self._capture.append(at_ms, self._link_no, "up", data, self._link.dialect.name)
         self._witness.read(data, at_ms, is_whole=not self._link.buffered_bytes, is_cut=bool(facts))
@@ -168,6 +164,7 @@ class Pipeline(ShortWay):
             else:
                 self._accepted(fact)
                 self._remember(index, fact)
+        self._witness.rest()
         self._recognise(len(data))
         for note in self._link.take_notes():
             self._log.info("dialect_note", protocol=self._link.protocol, note=note)
@@ -239,7 +236,8 @@ class Pipeline(ShortWay):
                 self.pile_id = event.pile_id
             self._log.info("pile_logged_in", protocol=event.protocol, firmware=event.firmware_version)
             self._switchboard.connect(event.pile_id, self)
-            self._speaks_for.add(event.pile_id)
+            if event.pile_id not in self._speaks_for:
+                self._speaks_for += (event.pile_id,)
             self._link.forget()
             self._witness.told([event])
             self._switchboard.carry_out(outcome, self)
@@ -295,7 +293,7 @@ class Pipeline(ShortWay):
             self._witness.sent(command, data, at_ms)
         self._metrics.volume.sent += len(data)
         self.pace_ms = traits_of(self._link.protocol).pace_ms
-        self._write(data)
+        self._send(data)
         return True
 
     # -- closing --------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ cdef class ShortWay:
     cdef readonly str address
     cdef public str closed_because
     cdef public Py_ssize_t refused_in_a_row
-    cdef object _board, _append, _send
+    cdef readonly object _capture, _send
+    cdef object _board
     cdef Alarms _alarms
     cdef Traffic _traffic
     cdef Volume _volume
@@ -35,4 +36,5 @@ cdef class ShortWay:
     cdef Story _story
     cdef str _spoken
 
-    cdef Py_ssize_t _take_repeats(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1
+    cdef bint _begin(self, int64_t at_ms) except -1
+    cdef Py_ssize_t _take(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1

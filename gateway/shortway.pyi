@@ -28,13 +28,15 @@ class ShortWay:
     address: str
     closed_because: str | None
     refused_in_a_row: int
+    _capture: Any
+    _send: Callable[[bytes], None]
     def __init__(
         self,
         board: Any,
         alarms: Alarms,
         traffic: Traffic,
         volume: Volume,
-        append: Callable[..., None],
+        capture: Any,
         send: Callable[[bytes], None],
         *,
         link_no: int,
@@ -45,5 +47,7 @@ class ShortWay:
     def received(self, data: bytes, at_ms: int) -> None: ...
     def follow(self, framer: Framer, story: Story, spoken: str) -> None: ...
     def count(self, at_ms: int, frames: int = 1) -> None: ...
+    def take_repeats(self, data: bytes, at_ms: int) -> bytes: ...
     def take_news(self, data: bytes, at_ms: int) -> None: ...
+    def on_news(self, data: bytes, at_ms: int) -> None: ...
     def close(self, reason: str) -> None: ...

@@ -112,7 +112,7 @@ cdef class ShortWay:
         board: fires the deadlines that are due before a read.
         alarms, traffic: of the engine behind it.
         volume: counts bytes.
-        append: keeps reads and writes in the capture.
+        capture: keeps reads and writes.
         send: sends bytes; never blocks.
         frames_max: a link that sends more within ten seconds is closed.
 
@@ -123,7 +123,7 @@ cdef class ShortWay:
     """
 
     def __init__(
-        self, board not None, Alarms alarms not None, Traffic traffic not None, Volume volume not None, append not None,
+        self, board not None, Alarms alarms not None, Traffic traffic not None, Volume volume not None, capture not None,
         send not None, *, int64_t link_no, str address not None, int64_t at_ms, int64_t frames_max,
     ):
         self.opened_at_ms = self.heard_at_ms = self._window_from_ms = at_ms
@@ -134,7 +134,7 @@ cdef class ShortWay:
         self._alarms = alarms
         self._traffic = traffic
         self._volume = volume
-        self._append = append
+        self._capture = capture
         self._send = send
         self._link_no = link_no
         self._window_frames = 0
@@ -148,20 +148,37 @@ cdef class ShortWay:
 
         A read is taken whole or, behind a closing, not at all: what the capture holds was all acted upon.
         """
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), used = 0
+        news = self.take_repeats(data, at_ms)
+        if news:
+            self.take_news(news, at_ms)
+
+    def take_repeats(self, bytes data not None, int64_t at_ms):
+        """Take what only repeats at the front of a read; returns the news behind it, which are for ``take_news``.
+
+        They may be taken later, with the moment that it is then, when other reads of the link wait for them.
+        """
+        cdef Py_ssize_t used
+        if self._framer is None or not self._begin(at_ms):
+            return data
+        used = self._take(data, PyBytes_GET_SIZE(data), at_ms)
+        return data if used == 0 else data[used:]
+
+    def take_news(self, bytes data not None, int64_t at_ms):
+        """Take bytes that do not only repeat; nothing of a closed link."""
+        if self._begin(at_ms):
+            self._volume.received += PyBytes_GET_SIZE(data)
+            self.on_news(data, at_ms)
+
+    cdef bint _begin(self, int64_t at_ms) except -1:
+        """Whether the link is open; the deadlines due before a read are fired then."""
         if self.closed_because is not None:
-            return
+            return False
         if self._alarms.is_due(at_ms):
             self._board.advance(at_ms)
         self.heard_at_ms = at_ms
-        self._volume.received += size
-        if self._framer is not None:
-            used = self._take_repeats(data, size, at_ms)
-            if used and (used == size or self.closed_because is not None):
-                return
-        self.take_news(data[used:] if used else data, at_ms)
+        return True
 
-    cdef Py_ssize_t _take_repeats(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1:
+    cdef Py_ssize_t _take(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1:
         """What only repeats at the front of a read; returns its bytes."""
         cdef int64_t frames = self._traffic.taken(), fed = self._traffic.fed
         cdef Py_ssize_t used = self._framer.run(<const uint8_t*>PyBytes_AS_STRING(data), size, at_ms)
@@ -169,7 +186,8 @@ cdef class ShortWay:
         if used == 0:
             return 0
         read = data if used == size else data[:used]
-        self._append(at_ms, self._link_no, "up", read, self._spoken)
+        self._volume.received += used
+        self._capture.append(at_ms, self._link_no, "up", read, self._spoken)
         self.refused_in_a_row = 0
         self.count(at_ms, self._traffic.taken() - frames)
         fed = self._traffic.fed - fed
@@ -181,7 +199,7 @@ cdef class ShortWay:
             self._story.take([row], fed > 0)
         if self._framer.owes():
             answers = self._framer.repeats.take_answers()
-            self._append(at_ms, self._link_no, "down", answers, self._spoken)
+            self._capture.append(at_ms, self._link_no, "down", answers, self._spoken)
             self._volume.sent += len(answers)
             self._send(answers)
         return used
@@ -204,8 +222,8 @@ cdef class ShortWay:
         if self._window_frames > self._window_frames_max:
             self.close("more frames than a pile may send")
 
-    def take_news(self, bytes data, int64_t at_ms):
-        """Bytes that do not only repeat; the pipeline takes them."""
+    def on_news(self, bytes data, int64_t at_ms):
+        """Bytes that do not only repeat; the pipeline knows what to do."""
         raise AssertionError("the pipeline takes what is new")
 
     def close(self, str reason not None):

@@ -25,6 +25,8 @@ _LAST_YEAR = 2100
 _DAY_S = 86_400
 _WEEK_S = 7 * _DAY_S
 
+_NO_OPTIONS: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectorEntry:
@@ -158,7 +160,7 @@ class Site:
     def options_of(self, pile_id: str) -> frozenset[str]:
         """The deviations of a pile from its dialect; none for an unknown one."""
         entry = self.piles.get(pile_id)
-        return frozenset(entry.options) if entry else frozenset()
+        return frozenset(entry.options) if entry and entry.options else _NO_OPTIONS
 
     def protocol_of(self, pile_id: str) -> str | None:
         """The protocol that a pile is listed with, ``None`` when its frames tell."""

@@ -14,6 +14,7 @@ from gateway.outcome import FrameKept
 from gateway.shortway import Story
 from protocol import commands, events
 
+_NONE: dict[str, int] = {}
 _RUNNING_REPORTS = ("demand", "status")
 
 Keep = Callable[[Sequence[FrameKept]], None]
@@ -100,9 +101,11 @@ class LinkWitness:
         self._witness = witness
         self._address = address
         self._opened_at_ms = opened_at_ms
-        self._opened: set[str] = set()
-        self._reads: list[tuple[int, bytes]] = []
-        self._kept_reads: dict[str, int] = {}  # pile -> how many of ``_reads`` are kept for it
+        self._opened: tuple[str, ...] = ()
+        self._reads: tuple[tuple[int, bytes], ...] = ()
+        self._kept_reads: dict[str, int] = (
+            _NONE  # pile -> how many of ``_reads`` are kept for it; never changed in place
+        )
         self._is_whole = True
         self._is_cut = False
 
@@ -114,12 +117,12 @@ class LinkWitness:
             is_cut: a frame, or noise, ended within it.
         """
         if self._is_whole:
-            self._reads, self._kept_reads = [], {}
+            self._reads, self._kept_reads = (), _NONE
         elif self._is_cut:
             count = len(self._reads)
             self._reads = self._reads[-1:]
             self._kept_reads = {pile_id: 1 for pile_id, kept in self._kept_reads.items() if kept == count}
-        self._reads.append((at_ms, data))
+        self._reads += ((at_ms, data),)
         self._is_whole, self._is_cut = is_whole, is_cut
 
     def told(self, facts: Sequence[events.PileEvent]) -> None:
@@ -136,7 +139,12 @@ class LinkWitness:
             rows.append(self._row(pile_id, self._reads[-1][0], "up", about, self._reads[-1][1]))
             self._open(pile_id)
             if self._witness.take(rows, own, is_forced=kept > 0 or not self._is_whole):
-                self._kept_reads[pile_id] = len(self._reads)
+                self._kept_reads = {**self._kept_reads, pile_id: len(self._reads)}
+
+    def rest(self) -> None:
+        """The newest read is done with; what ended where a frame ends is not needed any more."""
+        if self._is_whole:
+            self._reads, self._kept_reads = (), _NONE
 
     def sent(self, command: commands.PileCommand, data: bytes, at_ms: int) -> None:
         """Bytes went out."""
@@ -157,7 +165,7 @@ class LinkWitness:
 
     def _open(self, pile_id: str) -> None:
         if pile_id not in self._opened:
-            self._opened.add(pile_id)
+            self._opened += (pile_id,)
             row = self._row(pile_id, self._opened_at_ms, "open", self._protocol or "", b"")
             self._witness.story(pile_id).keep([row])
 

@@ -14,6 +14,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import ListenerError
+from gateway.listeners.turns import Turns
 from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig, Pipeline
 from gateway.tomlfile import bounded
@@ -79,6 +80,7 @@ class TcpListener:
         self.metrics = metrics
         self.make_pipeline = make_pipeline
         self.next_link_no = next_link_no
+        self.turns = Turns(clock.steady_us)
         self._server: asyncio.Server | None = None
         self.is_paused = False
 
@@ -123,7 +125,7 @@ class TcpListener:
     def check(self, at_ms: int) -> None:
         """Close links that are silent or never logged in."""
         for link in list(self.links):
-            if link.pipeline is not None:
+            if link.pipeline is not None and not link.is_waiting:
                 link.pipeline.check(at_ms)
 
     def pause(self, *, is_paused: bool) -> None:
@@ -149,13 +151,14 @@ class TcpListener:
 class TcpLink(asyncio.Protocol):
     """One connection: bytes to the pipeline, and nothing else."""
 
-    __slots__ = ("_host", "_listener", "_paced", "_transport", "pipeline")
+    __slots__ = ("_host", "_listener", "_news", "_paced", "_transport", "pipeline")
 
     def __init__(self, listener: TcpListener) -> None:
         self.pipeline: Pipeline | None = None
         self._listener = listener
         self._transport: asyncio.Transport | None = None
         self._paced: deque[bytes] | None = None  # the first was written, and its pause is not over
+        self._news = b""  # waits for its turn; meanwhile nothing is read
         self._host = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -186,9 +189,36 @@ class TcpLink(asyncio.Protocol):
             self.pause(is_paused=True)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the peer."""
-        if self.pipeline is not None:
-            self.pipeline.received(data, self._listener.clock.now_ms())
+        """Bytes of the peer: what only repeats is taken at once, news when it is their turn."""
+        if self.pipeline is None:
+            return
+        if not self._news:
+            data = self.pipeline.take_repeats(data, self._listener.clock.now_ms())
+            if data:
+                self._bring(data)
+        else:  # read before the pause took effect
+            self._news += data
+
+    def _bring(self, news: bytes) -> None:
+        self._news = news
+        turns = self._listener.turns
+        if turns.is_free():
+            turns.take(self)
+        else:
+            turns.wait(self)
+            self.pause(is_paused=True)
+
+    def take_turn(self) -> None:
+        """Take the news that wait, and read on."""
+        news, self._news = self._news, b""
+        if news and self.pipeline is not None:
+            self.pipeline.take_news(news, self._listener.clock.now_ms())
+            self.pause(is_paused=self._listener.is_paused)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it brought news whose turn has not come."""
+        return bool(self._news)
 
     def pause_writing(self) -> None:
         """The peer does not read what it is owed."""
@@ -200,7 +230,7 @@ class TcpLink(asyncio.Protocol):
     def pause(self, *, is_paused: bool) -> None:
         """Stop or resume reading."""
         if self._transport is not None and not self._transport.is_closing():
-            if is_paused:
+            if is_paused or self._news:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -208,11 +238,13 @@ class TcpLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         if self.pipeline is not None:
+            self.take_turn()  # what came before the end counts
             self._listener.links.discard(self)
             self._listener.per_address[self._host] -= 1
             if not self._listener.per_address[self._host]:
                 del self._listener.per_address[self._host]
             self.pipeline.closed(self._listener.clock.now_ms())
+            self.pipeline = self._transport = None  # no circle is left for the collector
 
     def _write(self, data: bytes) -> None:
         pace_ms = self.pipeline.pace_ms if self.pipeline is not None else 0

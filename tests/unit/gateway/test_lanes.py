@@ -62,7 +62,10 @@ def test_what_was_fed_is_told_once(place):
     assert [row[:2] for row in place.core.take_unkept()] == [(1, 21), (2, 22)]
     assert place.core.take_unkept() == ()
     assert place.takes(sample(SERIAL, PILE, energy=30), 3)
-    assert place.traffic.take_fed() == [place.core]
+    assert place.traffic.unkept == 1
+    assert place.traffic.take_fed(0) == []
+    assert place.traffic.take_fed(1) == [place.core]
+    assert place.traffic.unkept == 0
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Way(ShortWay):
             self.alarms,
             self.traffic,
             self.volume,
-            lambda *record: self.captured.append(record),
+            self,
             self.said.append,
             link_no=7,
             address="10.0.0.5:4001",
@@ -45,7 +45,10 @@ class Way(ShortWay):
         self.presence.is_online = True
         self.lane = Lane(self.presence, self.traffic)
 
-    def take_news(self, data, at_ms):
+    def append(self, *record):
+        self.captured.append(record)
+
+    def on_news(self, data, at_ms):
         self.news.append((data, at_ms))
 
     def close(self, reason):

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import itertools
 import socket
 import ssl
@@ -18,8 +19,13 @@ LOCAL = "127.0.0.1"
 
 
 class StubClock:
+    spent_us = 0
+
     def now_ms(self):
         return 7
+
+    def steady_us(self):
+        return self.spent_us
 
 
 class StubPipeline:
@@ -35,7 +41,10 @@ class StubPipeline:
         self.closed_at_ms = None
         self.ended = asyncio.Event()
 
-    def received(self, data, at_ms):
+    def take_repeats(self, data, at_ms):
+        return data
+
+    def take_news(self, data, at_ms):
         assert at_ms == 7
         self.heard += data
         self.write(data)
@@ -350,3 +359,72 @@ def test_a_paced_link_writes_one_piece_at_a_time(pace_ms):
     assert [data for _, data in written] == [b"one", b"two", b"three"]
     pauses = [later[0] - sooner[0] for sooner, later in itertools.pairwise(written)]
     assert all(pause >= pace_ms / 1000 * 0.9 for pause in pauses)
+
+
+def test_news_wait_for_their_turn_and_their_link_is_not_read_from_meanwhile():
+    async def work():
+        async with open_house() as house:
+            first, second = await house.connect(), await house.connect()
+            assert await echoed(*first) == await echoed(*second) == b"abc"
+            turns = house.listener.turns
+            turns._spent_us = 10_000_000  # the share of this pass is used up
+            turns._is_armed = True  # and no other comes by itself
+            first[1].write(b"one")
+            while len(turns) < 1:
+                await asyncio.sleep(0.001)
+            second[1].write(b"two")
+            while len(turns) < 2:
+                await asyncio.sleep(0.001)
+            first[1].write(b"three")
+            assert [link.is_waiting for link in house.listener.links] == [True, True]
+            house.listener.check(7)
+            assert [each.checked_at_ms for each in house.pipelines] == [[], []]
+            house.listener.pause(is_paused=True)
+            house.listener.pause(is_paused=False)  # whoever waits for a turn is not read from all the same
+            assert not any(link._transport.is_reading() for link in house.listener.links)
+            assert b"".join(each.heard for each in house.pipelines) == b"abcabc"
+            turns._pass()
+            assert await asyncio.wait_for(first[0].readexactly(8), 10) == b"onethree"
+            assert await asyncio.wait_for(second[0].readexactly(3), 10) == b"two"
+
+    run(work())
+
+
+def test_news_that_wait_when_their_link_ends_are_taken_before_its_end():
+    async def work():
+        async with open_house() as house:
+            reader, writer = await house.connect()
+            await echoed(reader, writer)
+            turns = house.listener.turns
+            turns._spent_us, turns._is_armed = 10_000_000, True
+            writer.write(b"record")
+            while not len(turns):
+                await asyncio.sleep(0.001)
+            house.pipelines[0].hang_up()
+            await asyncio.wait_for(house.pipelines[0].ended.wait(), 10)
+            assert house.pipelines[0].heard == b"abcrecord"
+            turns._pass()
+            assert house.pipelines[0].heard == b"abcrecord"
+
+    run(work())
+
+
+def test_a_link_that_ended_is_gone_without_the_collector():
+    async def work():
+        async with open_house() as house:
+            reader, writer = await house.connect()
+            await echoed(reader, writer)
+            (link,) = house.listener.links
+            number = id(link)
+            del link
+            writer.close()
+            await asyncio.wait_for(house.pipelines[0].ended.wait(), 10)
+            await asyncio.sleep(0)
+            house.pipelines[0].write = house.pipelines[0].hang_up = None
+            assert number not in {id(each) for each in gc.get_objects() if type(each) is TcpLink}
+
+    gc.disable()
+    try:
+        run(work())
+    finally:
+        gc.enable()
