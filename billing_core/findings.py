@@ -81,7 +81,7 @@ def derive(evidence: Evidence) -> Findings:
     """Put the evidence side by side."""
     half = register_half_width(evidence.pile.register_decimals)
     seen = see(evidence, half)
-    window = seen.window(evidence.pile.rated_w, half)
+    window = seen.window(evidence.pile.rated_w, half, evidence.tolerances.arrival_ms)
     scales = [scale_of(evidence, record, window, half) for record in evidence.records]
     records = [
         record if scale is None else scaled(record, scale)

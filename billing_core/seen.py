@@ -61,7 +61,7 @@ class Seen:
             return None
         return self.t_end_ms - self.t_start_ms
 
-    def window(self, rated_w: int | None, half_e4kwh: int) -> tuple[int, int | None] | None:
+    def window(self, rated_w: int | None, half_e4kwh: int, arrival_ms: int = 0) -> tuple[int, int | None] | None:
         """(least, most) energy that the samples admit; ``None`` without samples, no upper bound without rated power."""
         if not self.anchors:
             return None
@@ -69,7 +69,7 @@ class Seen:
         if rated_w is None:
             return energy_e4kwh - half_e4kwh, None
         assert self.t_idle_ms is not None
-        more_e4kwh = rated_w * max(self.t_idle_ms - at_ms, 0) // _WATT_MS
+        more_e4kwh = rated_w * (max(self.t_idle_ms - at_ms, 0) + arrival_ms) // _WATT_MS
         return energy_e4kwh - half_e4kwh, energy_e4kwh + more_e4kwh + half_e4kwh
 
 
@@ -146,7 +146,8 @@ def _register_agrees(evidence: Evidence, last: tuple[int, int], t_idle_ms: int |
     assert t_idle_ms is not None
     least = last[1] - half_e4kwh
     rated_w = evidence.pile.rated_w
-    most = None if rated_w is None else last[1] + rated_w * max(t_idle_ms - last[0], 0) // _WATT_MS + half_e4kwh
+    more_ms = max(t_idle_ms - last[0], 0) + evidence.tolerances.arrival_ms
+    most = None if rated_w is None else last[1] + rated_w * more_ms // _WATT_MS + half_e4kwh
     return any(least <= difference and (most is None or difference <= most) for difference in differences)
 
 

@@ -20,6 +20,7 @@ class Tolerances:
         duration_ms: the least tolerance of a duration; two sample periods when that is longer.
         sample_period_ms: how often a charging pile sends its state.
         live_ms: a proof of the end counts as its moment when it comes this soon after the last sample.
+        arrival_ms: how much later than it was taken the last sample may have arrived.
         period_e4kwh, period_percent: energy of one rate against what the samples show, added up.
         amount_total_e4yuan: total amount against the sum of its parts.
         amount_line_e4yuan: amount of one rate; ``None`` for 0.0001 yuan, or 0.01 yuan for piles that send whole fen.
@@ -38,6 +39,7 @@ class Tolerances:
     duration_ms: int = 120_000
     sample_period_ms: int = 15_000
     live_ms: int = 60_000
+    arrival_ms: int = 0
     period_e4kwh: int = 1_000
     period_percent: int = 1
     amount_total_e4yuan: int = 100

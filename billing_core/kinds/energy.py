@@ -162,7 +162,8 @@ def energy_exceeds_rated(evidence: Evidence, findings: Findings) -> Found | None
     if record is None or rated_w is None or seen.t_start_ms is None:
         return None
     idle_ms = seen.t_idle_ms if seen.t_idle_ms is not None else evidence.at_ms
-    most = 105 * rated_w * max(idle_ms - seen.t_start_ms, 0) // (100 * _WATT_MS) + findings.half_e4kwh
+    took_ms = max(idle_ms - seen.t_start_ms, 0) + evidence.tolerances.arrival_ms
+    most = 105 * rated_w * took_ms // (100 * _WATT_MS) + findings.half_e4kwh
     if record.energy_e4kwh <= most:
         return None
     return both(

@@ -13,7 +13,7 @@ from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
 from tests.support.proxy import Faults, fault_proxy
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 SPEED = 30
 PILES = 10
@@ -48,7 +48,7 @@ def test_every_session_is_billed_once_whatever_the_line_does(tmp_path, line):
     clock = FastClock(START_MS, SPEED)
     numbers = range(1, PILES + 1)
     list_accounts(tmp_path, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
-    daemon = Daemon(write_config(tmp_path, PILES), clock)
+    daemon = Daemon(write_config(tmp_path, PILES, more=stalls(SPEED)), clock)
     try:
         daemon.start()
         stories, report, done = asyncio.run(charge(daemon, clock, LINES[line], seed))

@@ -12,7 +12,7 @@ from tests.flows.conftest import SPEED
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 SEED = 11
 COUNT = 2
@@ -23,7 +23,7 @@ def told(tmp_path_factory):
     """What the API answered, per pile, in a day where both generations were started, stopped and rebooted."""
     directory = tmp_path_factory.mktemp("ordered")
     clock = FastClock(START_MS, SPEED)
-    daemon = Daemon(write_config(directory, COUNT, protocol="aaf5"), clock)
+    daemon = Daemon(write_config(directory, COUNT, protocol="aaf5", more=stalls(SPEED)), clock)
     token = list_accounts(directory)
     cast = []
     for each in cast_fleet(COUNT, seed=SEED, charge_ms=(900_000, 900_001), protocol="aaf5"):

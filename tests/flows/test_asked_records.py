@@ -11,7 +11,7 @@ from tests.flows.conftest import SPEED
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 SEED = 7
 COUNT = 2  # one of each generation: 421 by number, 401 by place
@@ -22,7 +22,7 @@ def day(tmp_path_factory):
     """(piles, bills, lines of the log about orders) where no pile sends a record of its own accord."""
     directory = tmp_path_factory.mktemp("asked")
     clock = FastClock(START_MS, SPEED)
-    daemon = Daemon(write_config(directory, COUNT, protocol="aaf5"), clock)
+    daemon = Daemon(write_config(directory, COUNT, protocol="aaf5", more=stalls(SPEED)), clock)
     numbers = range(1, COUNT + 1)
     list_accounts(directory, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
     cast = [

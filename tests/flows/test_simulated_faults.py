@@ -13,7 +13,7 @@ from tests.flows.conftest import SPEED
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 NAMES = [name for name in PROFILES if name != "mixed"]
 SEED = 20260303
@@ -33,7 +33,7 @@ def day(tmp_path_factory):
     """(stories by profile, newest bills, refusals in the log) of one day."""
     directory = tmp_path_factory.mktemp("faults")
     count = len(NAMES)
-    more = "[session]\nrecord_lost_ms = 360000\n"
+    more = "[session]\nrecord_lost_ms = 360000\n" + stalls(SPEED)
     clock = FastClock(START_MS, SPEED)
     daemon = Daemon(write_config(directory, count, more=more), clock)
     list_accounts(

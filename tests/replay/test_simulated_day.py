@@ -16,7 +16,7 @@ from gateway.simulator.scripts import card_uid, cast_fleet, vin
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 SPEED = 60
 PILES = 15
@@ -27,7 +27,7 @@ class Day:
 
     def __init__(self, directory, seed):
         self.clock = FastClock(START_MS, SPEED)
-        self.config = write_config(directory, PILES)
+        self.config = write_config(directory, PILES, more=stalls(SPEED))
         self.daemon = Daemon(self.config, self.clock)
         self.seed = seed
         self.stories = []

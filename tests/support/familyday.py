@@ -16,7 +16,7 @@ from tests.support.commandline import pilegate
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 SEED = 20261124
 PRICES = {"flat": (70_000, 80_000), "peak": (110_000, 80_000), "valley": (30_000, 80_000)}
@@ -65,7 +65,7 @@ def live_through(directory, cast, protocol, *, speed, seed=SEED, more="", dial=N
     """
     clock = FastClock(START_MS, speed)
     count = len(cast)
-    daemon = Daemon(write_config(directory, count, more=_PATIENT + more, protocol=protocol), clock)
+    daemon = Daemon(write_config(directory, count, more=_PATIENT + stalls(speed) + more, protocol=protocol), clock)
     numbers = range(1, count + 1)
     token = list_accounts(directory, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
 

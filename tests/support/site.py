@@ -40,6 +40,11 @@ def site_text(piles: int, protocol: str = "ykc") -> str:
     return f'[site]\nname = "test"\ntimezone = "Asia/Shanghai"\n{TARIFF}\n{site_tables(piles, protocol)}\n{cards}'
 
 
+def stalls(speed: int) -> str:
+    """What a busy machine may hold a message up by, half a second of the wall, told to a gateway on a fast clock."""
+    return f"[[tolerance]]\narrival_ms = {500 * speed}\n"
+
+
 def write_config(directory: Path, piles: int, *, more: str = "", protocol: str = "ykc") -> Path:
     """A configuration on free ports of the loopback interface; everything else lies in ``directory``."""
     path = directory / "gateway.toml"

@@ -97,6 +97,7 @@ def test_the_window_is_what_rated_power_can_add():
     assert found.window(60_000, HALF) == (194_900, 205_100)
     assert found.window(7_000, 2) == (194_998, 196_168)
     assert found.window(None, HALF) == (194_900, None)
+    assert found.window(60_000, HALF, arrival_ms=6_000) == (194_900, 206_100)  # 6 s more at 60 kW
 
 
 # -- a counter that restarts -----------------------------------------------------------------------------

@@ -86,6 +86,15 @@ def test_the_samples_admit_what_lies_between_the_last_one_and_rated_power(told, 
     assert held(energy.energy_mismatch_platform, record={"energy": told}) is holds
 
 
+def test_a_reading_that_may_have_come_late_admits_what_flowed_meanwhile():
+    late = {"tolerances": {"arrival_ms": 6_000}}  # 0.1 kWh at 60 kW
+    assert held(energy.energy_mismatch_platform, record={"energy": 205_000 + HALF + 1})
+    assert not held(energy.energy_mismatch_platform, record={"energy": 206_000 + HALF}, **late)
+    assert held(energy.energy_mismatch_platform, record={"energy": 206_000 + HALF + 1}, **late)
+    assert not held(energy.energy_exceeds_rated, record={"energy": 421_925 + HALF}, **late)
+    assert held(energy.energy_exceeds_rated, record={"energy": 421_925 + HALF + 1}, **late)
+
+
 def test_without_rated_power_there_is_no_upper_bound():
     assert not held(energy.energy_mismatch_platform, record={"energy": 10**9}, pile={"rated_w": None})
     assert not held(energy.energy_mismatch_platform, record={"energy": 10**9}, samples=())
