@@ -111,7 +111,7 @@ def test_two_cards_that_ask_at_once_are_told_apart_in_a_replay_too(tmp_path):
 
     cast = [at_once(each) for each in cast_fleet(count, seed=SEED, protocol="mixed")]
     cast = [each for each in cast if each.plan.protocol == "aaf5-sh26"]
-    done = live_through(tmp_path, count, cast=cast)
+    done = live_through(tmp_path, cast, "mixed", speed=SPEED, count=count)
     assert len(done.bills) > len(cast)
     check_replay(done)
     done.daemon.close()

@@ -53,10 +53,13 @@ class Day:
     daemon: Daemon
 
 
-def live_through(directory, cast, protocol, *, speed, seed=SEED, more="", dial=None, meanwhile=None, is_ordered=False):
+def live_through(
+    directory, cast, protocol, *, speed, count=None, seed=SEED, more="", dial=None, meanwhile=None, is_ordered=False
+):
     """One day of a site.
 
     Args:
+        count: piles that the site lists, where not all of them charge.
         protocol: as ``pilegate simulate`` takes it; the site's tables follow from it.
         more: further lines of the configuration.
         dial: (daemon, pile id) → a line; TCP when not given.
@@ -64,7 +67,7 @@ def live_through(directory, cast, protocol, *, speed, seed=SEED, more="", dial=N
         is_ordered: cars that wait for an order get one by the HTTP interface.
     """
     clock = FastClock(START_MS, speed)
-    count = len(cast)
+    count = count or len(cast)
     daemon = Daemon(write_config(directory, count, more=_PATIENT + stalls(speed) + more, protocol=protocol), clock)
     numbers = range(1, count + 1)
     token = list_accounts(directory, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
