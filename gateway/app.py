@@ -41,6 +41,7 @@ from gateway.sitetext import site_text
 from gateway.store import Store
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
+from gateway.transfer import Transfers
 from gateway.witness import Witness
 from protocol.events import PileEvent
 
@@ -106,6 +107,7 @@ class App:
         self.orders = Orders(self.switchboard, numbers, self.metrics, speed=speed)
         self.orders.restore(self.store.reader.open_orders())
         self.routine = Routine(self.switchboard, self.orders, config.routine)
+        self.transfers = Transfers(self.switchboard, self.orders, config.firmware, speed=speed)
         self.authoriser = Authoriser(self.switchboard, numbers, self.store.reader)
         self.forwarder = Forwarder(
             [
@@ -179,6 +181,7 @@ class App:
     def on_event(self, event: PileEvent) -> None:
         """Every fact goes past those who may have to answer or to follow up."""
         self.orders.on_event(event)
+        self.transfers.on_event(event)
         self.authoriser.on_event(event)
         self.routine.on_event(event)
 
@@ -212,6 +215,7 @@ class App:
             store=self.store,
             switchboard=self.switchboard,
             orders=self.orders,
+            transfers=self.transfers,
             metrics=self.metrics,
             clock=self.clock,
             forwarder=self.forwarder,

@@ -21,6 +21,7 @@ from gateway.routine import RoutineConfig
 from gateway.site import SITE_TABLES, Site, site_from_file
 from gateway.store import StoreConfig
 from gateway.tomlfile import TomlFile, bounded, build
+from gateway.transfer import FirmwareConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Config:
     presence: PresenceConfig = PresenceConfig()
     session: Timers = Timers()
     routine: RoutineConfig = RoutineConfig()
+    firmware: FirmwareConfig = FirmwareConfig()
     store: StoreConfig = StoreConfig()
     capture: CaptureConfig = CaptureConfig()
     api: ApiConfig = ApiConfig()

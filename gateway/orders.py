@@ -11,7 +11,7 @@ import dataclasses
 import secrets
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -21,7 +21,7 @@ from gateway.outcome import Notice, OrderSaved, Outcome
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
 from protocol import events
-from protocol.commands import AskRecord, PileCommand, ReadSample, StartCharging, UpdateBalance
+from protocol.commands import AskRecord, PileCommand, ReadSample, SendFirmware, StartCharging, UpdateBalance
 from protocol.errors import LocalProtocolError
 
 log = structlog.get_logger()
@@ -34,10 +34,20 @@ _SETTLED_MAX = 1_000
 AlsoKeep = Callable[[Sequence[OrderSaved]], Callable[[sqlite3.Connection], Any] | None]
 
 
+class OrderEnded(Exception):
+    """How work on an order came out, when not as it was meant: ``state`` and ``result`` as orders have them."""
+
+    def __init__(self, state: str, result: Mapping[str, object]) -> None:
+        super().__init__(str(result.get("detail", state)))
+        self.state = state
+        self.result = result
+
+
 class OrderError(Exception):
     """An order that cannot be placed.
 
-    ``code`` is pile_offline, pile_unknown, connector_unknown, connector_busy or order_pending.
+    ``code`` is pile_offline, pile_unknown, connector_unknown, connector_busy, order_pending, firmware_missing or
+    not_supported.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -87,6 +97,48 @@ class Orders:
         await self._switchboard.save([saved])
         return saved
 
+    async def carry(
+        self,
+        command: PileCommand,
+        work: Callable[[Callable[[Mapping[str, object]], None]], Coroutine[Any, Any, Mapping[str, object]]],
+        *,
+        actor: str,
+        timeout_ms: int,
+    ) -> OrderSaved:
+        """Begin an order that many frames are needed for; returns once it is durable.
+
+        Args:
+            work: given something to tell progress to, does it all and returns the result, or raises ``OrderEnded``.
+
+        Raises ``OrderError`` as ``place`` does.
+        """
+        pending = self._begin(command, None, actor, timeout_ms)
+        try:
+            await self._switchboard.save([pending.saved])
+        except BaseException:
+            self._forget(pending)
+            raise
+        if not pending.result.done():
+            self._arm(pending, pending.saved.deadline_at_ms, "timed_out", {"detail": "not done in time"})
+            self._move(pending, "sent", None)
+            task = self._loop.create_task(self._worked(pending, work))
+            pending.result.add_done_callback(lambda _: task.cancel())
+        return pending.saved
+
+    async def _worked(
+        self,
+        pending: _Pending,
+        work: Callable[[Callable[[Mapping[str, object]], None]], Coroutine[Any, Any, Mapping[str, object]]],
+    ) -> None:
+        try:
+            result = await work(lambda told: self._move(pending, "sent", told))
+        except OrderEnded as ended:
+            self._finish(pending, ended.state, ended.result)
+        except LocalProtocolError as error:
+            self._finish(pending, "failed", {"detail": str(error)})
+        else:
+            self._finish(pending, "accepted", result)
+
     async def start(
         self,
         pile_id: str,
@@ -107,6 +159,7 @@ class Orders:
 
         Raises ``OrderError`` as ``place`` does, and when a connector holds a session already.
         """
+        self._require_none_pending((pile_id, SendFirmware.__name__, None))
         for connector in connectors:
             self._require_connector(pile_id, connector)
             if self._switchboard.engine.sessions.active_on(pile_id, connector) is not None:

@@ -148,7 +148,7 @@ class LinkWitness:
 
     def sent(self, command: commands.PileCommand, data: bytes, at_ms: int) -> None:
         """Bytes went out."""
-        if isinstance(command, commands.AnswerHeartbeat | commands.AnswerReport):
+        if isinstance(command, commands.AnswerHeartbeat | commands.AnswerReport | commands.UpdateStep):
             return
         if isinstance(command, commands.StartCharging | commands.AuthoriseStart):
             self._witness.story(command.pile_id).busy(at_ms)

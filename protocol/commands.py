@@ -235,6 +235,28 @@ class UpdateFirmware(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SendFirmware(Command):
+    """An update that the gateway itself sends, as a whole: its steps are ``UpdateStep``, and no frame is all of it."""
+
+    file: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStep(Command):
+    """One step of an update that the gateway sends in chunks (AA F5 1001 to 1012).
+
+    ``step`` is size, erase, name, chunk, end or restart; ``number`` is the size in bytes, or which chunk, from 0;
+    ``data`` is the name, or the chunk.
+    """
+
+    step: str
+    number: int = 0
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class SetQrPrefix(Command):
     """YKC 0xF0. ``has_connector``: the code ends in the connector's two digits after the pile's number."""
 
@@ -271,6 +293,8 @@ PileCommand = (
     | ControlParkingLock
     | Reboot
     | UpdateFirmware
+    | SendFirmware
+    | UpdateStep
     | SetQrPrefix
     | OtherOrder
 )

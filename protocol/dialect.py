@@ -88,6 +88,7 @@ class Traits:
         can_ask_record: whether a stored record can be asked for again.
         pace_ms: between two frames to the pile, each in a segment of its own; 0 for none.
         start_drops_record: a start makes the pile forget the record of the connector's last session.
+        chunk_bytes_max: bytes of an update that one frame may carry; 0: it takes none in chunks.
         start_deadline_ms: from the order to the first charging sample; ``None``: as configured.
     """
 
@@ -105,6 +106,7 @@ class Traits:
     start_deadline_ms: int | None = None
     pace_ms: int = 0
     start_drops_record: bool = False
+    chunk_bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

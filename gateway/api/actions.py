@@ -23,6 +23,7 @@ from gateway.api.requests import (
     Body,
     CardsBody,
     ConnectorNo,
+    FirmwareBody,
     LockBody,
     QrBody,
     RebootBody,
@@ -222,6 +223,18 @@ async def update(ctx: Context, actor: Caller, request: Request, pile_id: str, bo
     command = c.UpdateFirmware(pile_id, None, **body.model_dump())
     timeout_ms = body.timeout_min * 60_000 + _UPDATE_GRACE_MS
     return await _order(ctx, actor, request, command, body, timeout_ms=timeout_ms)
+
+
+@router.post("/piles/{pile_id}/firmware", **shown(answers.Order, 202))
+async def firmware(ctx: Context, actor: Caller, request: Request, pile_id: str, body: FirmwareBody) -> Response:
+    """Send a pile new firmware in chunks; the order comes at once, its end by ``GET /orders/{order_id}``."""
+    if not ctx.routine.is_idle(pile_id):
+        raise Problem(409, "pile_charging", f"pile {pile_id} charges: it takes firmware only while it is idle")
+    async with Remembered(ctx, request, body.model_dump_json()) as remembered:
+        if remembered.answer is None:
+            saved = await ctx.transfers.send_file(pile_id, body.file, actor=actor)
+            await remembered.keep(202, _shown(ctx, saved))
+        return remembered.response()
 
 
 @router.post("/piles/{pile_id}/work", **shown(answers.Order))

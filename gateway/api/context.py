@@ -13,6 +13,7 @@ from gateway.routine import Routine
 from gateway.site import Site
 from gateway.store import Store
 from gateway.switchboard import Switchboard
+from gateway.transfer import Transfers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class ApiContext:
     switchboard: Switchboard
     orders: Orders
     routine: Routine
+    transfers: Transfers
     metrics: Metrics
     clock: Clock
     forwarder: Forwarder

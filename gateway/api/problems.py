@@ -29,6 +29,7 @@ _STATUS = {
     "connector_busy": 409,
     "record_pending": 409,
     "order_pending": 409,
+    "firmware_missing": 404,
     "bill_unknown": 404,
     "kind_unknown": 422,
     "terms_wrong": 422,

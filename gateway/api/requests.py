@@ -89,6 +89,12 @@ class UpdateBody(Body):
     timeout_min: int = Field(10, ge=1, le=255)
 
 
+class FirmwareBody(Body):
+    """A file in the gateway's directory of firmware."""
+
+    file: str = Field(min_length=1, max_length=64, pattern=_ASCII)
+
+
 class QrBody(Body):
     """The prefix of the code on the pile's screen."""
 

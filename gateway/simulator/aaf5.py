@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.simulator import wire
 from gateway.simulator.aaf5_editions import EDITIONS, Body
+from gateway.simulator.aaf5_update import RESTART, Flash
 from gateway.simulator.charge import Charge, Story
 from gateway.simulator.connector import BALANCE_USED_UP, Phase
 from gateway.simulator.pile import SimulatedPile
@@ -24,7 +25,16 @@ from gateway.simulator.rates import SLOT_MS, Rates, fee_e4yuan
 from gateway.simulator.records import HeadQueue
 from protocol.commands import PileTariff
 from protocol.dialects.aaf5 import CLOCK, REBOOT, STOP
-from protocol.dialects.aaf5_frames import DOWN, KNOWN, RESULT, SH52, TEXT_ANSWER
+from protocol.dialects.aaf5_frames import (
+    CHUNK_ANSWER,
+    CHUNK_ANSWER_OP30,
+    DOWN,
+    KNOWN,
+    RESULT,
+    SH26,
+    SH52,
+    TEXT_ANSWER,
+)
 from protocol.dialects.aaf5_profiles import profile_named
 from protocol.dialects.aaf5_tariffs import named_tariff_of, tariff_of
 from protocol.dialects.aaf5_times import ABSENT, pile_time, raw_time
@@ -36,6 +46,7 @@ _BUFFER_BYTES = 4_096
 _STATUS = {wire.IDLE: 0, wire.CHARGING: 2}
 _ACCEPTED_OP30 = 0x55
 _RANDOM = 4_711
+_FIRMWARE, _NEW_FIRMWARE = "00010400", "00020000"
 _TEXT = Body(4, TEXT_ANSWER)
 _TARIFF_SET, _TARIFF_SET_SERVICE = Body(1104, RESULT), Body(1106, RESULT)
 _OWN_PRICES = Rates("0000", ((70_000, 0),), (0,) * 48)
@@ -49,6 +60,7 @@ class Aaf5Pile(SimulatedPile):
 
     Attributes:
         booked: what the records told, 0.0001 kWh by half hour of the day, per transaction.
+        flash: where an update is written to.
         stored: records in its memory, whatever became of their upload.
         loses_uploads: it stores its records and sends none of its own accord.
     """
@@ -67,6 +79,8 @@ class Aaf5Pile(SimulatedPile):
         self._prepaid_fen: dict[int, int] = {}
         self._counter = 0
         self._reader = 1
+        chunk = Body(1008, CHUNK_ANSWER_OP30 if self.edition.swaps_chunks else CHUNK_ANSWER)
+        self.flash = Flash(plan.update, chunk, is_numbered=self.edition.profile != SH26)
         if self.edition.has_own_tariff:
             self.rates = _OWN_PRICES
 
@@ -93,7 +107,7 @@ class Aaf5Pile(SimulatedPile):
     def _login(self, raw: Mapping[str, Any]) -> Told:
         edition = self.edition
         return edition.login, {
-            "sw_version": "00010400",
+            "sw_version": _NEW_FIRMWARE if self.flash.is_applied else _FIRMWARE,
             "start_count": 1,
             "upload_mode": 2,
             "login_interval_min": 30,
@@ -336,9 +350,22 @@ class Aaf5Pile(SimulatedPile):
         for cut in self._down.feed(data):
             frame = read_frame(cut.data, DOWN, self.edition.profile) if not cut.reason else None
             if frame is not None and frame.raw is not None and frame.layout is not None:
+                self._heard_step(frame.type, frame.raw, frame.sequence, at_ms)
                 hearer = _HEARERS.get(frame.layout.name)
                 if hearer is not None:
                     hearer(self, frame.raw, frame.sequence, at_ms)
+
+    def _heard_step(self, command: int, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
+        """A step of an update; the last one restarts the pile."""
+        is_idle = all(connector.charge is None for connector in self.connectors)
+        answer = self.flash.hear(command, raw, sequence, is_idle=is_idle)
+        if answer is not None:
+            body, values = answer
+            self._out.append(body.frame(values, sequence))
+        if self.flash.wants_cut:
+            self.flash.wants_cut, self.wants_hang_up = False, True
+        if command == RESTART:
+            self._rebooting_at_ms = at_ms + self.plan.reconnect_ms
 
     def _heard_login(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
         super()._on_login_answer({"result": int(raw["random"] != _RANDOM)}, sequence, at_ms)

@@ -26,6 +26,16 @@ class RecordFate(StrEnum):
     NONE = "none"  # never written
 
 
+class UpdateFate(StrEnum):
+    """What becomes of an update that is sent to a pile chunk by chunk."""
+
+    GOOD = "good"
+    REFUSED = "refused"
+    CHUNK_LOST = "chunk_lost"  # one never arrives the first time
+    ANSWER_LOST = "answer_lost"  # one arrives, and its answer does not
+    LINK_CUT = "link_cut"  # the link breaks in the middle
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One car at one connector.
@@ -79,6 +89,7 @@ class PilePlan:
         is_high_first: checksums go high byte first.
         retry_ms: how long a record waits for its acknowledgement before it is sent again.
         last_retry_ms: the same for the last time, after three retries.
+        update: what becomes of an update, where its protocol takes one in chunks.
     """
 
     pile_id: str
@@ -99,6 +110,7 @@ class PilePlan:
     sample_ms: int = 15_000
     idle_sample_ms: int = 300_000
     protocol: str = "ykc"
+    update: UpdateFate = UpdateFate.GOOD
     logic_cards: dict[str, str] = field(default_factory=dict)
 
     @property

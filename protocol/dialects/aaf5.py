@@ -14,6 +14,7 @@ from protocol import commands as c
 from protocol import events as e
 from protocol.dialects.aaf5_codes import stop_kind, stop_text
 from protocol.dialects.aaf5_frames import LV34, OP30, SH52, SL
+from protocol.dialects.aaf5_profiles import profile_named
 from protocol.dialects.aaf5_times import pile_time
 from protocol.dialects.aaf5_wire import render_fields, text_of
 from protocol.wire import WireFrame
@@ -128,7 +129,7 @@ def login(heard: Heard, raw: dict[str, Any], protocol: str, pile_id: str) -> e.P
         protocol=protocol,
         current=None,
         connector_count=raw["gun_count"],
-        firmware_version=_firmware(raw["sw_version"], heard.profile),
+        firmware_version=_firmware(raw["sw_version"], profile_named(protocol)),
         network=0,
         sim="",
         carrier=0,
@@ -136,12 +137,12 @@ def login(heard: Heard, raw: dict[str, Any], protocol: str, pile_id: str) -> e.P
     )
 
 
-def _firmware(raw: str, profile: str) -> str:
+def _firmware(raw: str, profile: str | None) -> str:
     data = bytes.fromhex(raw)
     if profile == LV34:
         return f"{data[0]}.{data[1]}.{int.from_bytes(data[2:], 'big')}"
     if data[3] == 0 and data[2] == 0:
-        number = int.from_bytes(data[:2], "big" if profile == SH52 else "little")
+        number = int.from_bytes(data[:2], "little")
         return f"{number // 100}.{number % 100:02d}"
     return ".".join(map(str, data))
 
@@ -300,6 +301,28 @@ def _update_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
     return _answered(heard, raw, c.UpdateFirmware, is_accepted=raw["result"] == 0)
 
 
+# answers to the steps of an update
+STEPS = {1002: "erase", 1004: "name", 1006: "size", 1008: "chunk", 1010: "end", 1012: "restart"}
+_TELLING = ("erase", "name")  # what they say is a figure, and no verdict
+
+
+def _step_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
+    step = STEPS.get(heard.wire.type)
+    if step is None:
+        return _told(heard, raw)
+    code = raw.get("number", raw.get("percent", raw.get("result", 0)))
+    return e.OrderAnswered(
+        at_ms=heard.at_ms,
+        pile_id=heard.pile_id,
+        reply_ref=heard.ref,
+        order=c.UpdateStep.__name__,
+        connector=None,
+        is_accepted=step in _TELLING or code == 0,
+        reason_code=code,
+        detail={"step": step, **render_fields(heard.wire)},
+    )
+
+
 def _request(heard: Heard, method: str, connector: int, *, card: str = "", vin: str | None = None) -> e.PileEvent:
     return e.StartRequested(
         at_ms=heard.at_ms,
@@ -430,6 +453,7 @@ MAKERS: dict[str, Maker] = {
     "result": _tariff_answer,
     "balance_answer_f26": _balance_answer,
     "word_result": _update_answer,
+    **dict.fromkeys(("number", "percent", "chunk_answer", "chunk_answer_op30"), _step_answer),
     **dict.fromkeys(("card_query", "card_query_op30"), _card_request),
     **dict.fromkeys(("vin_query", "vin_query_op30"), _vin_request),
     "tariff_pull": _tariff_request,

@@ -289,6 +289,19 @@ def _update(m: c.UpdateFirmware, s: Speech) -> Written:
     return 1401, raw, f.FTP_UPDATE
 
 
+_ERASE = 0xAA55
+_STEPS = {"size": 1005, "erase": 1001, "name": 1003, "chunk": 1007, "end": 1009, "restart": 1011}
+
+
+def _update_step(m: c.UpdateStep, s: Speech) -> Written:
+    if s.profile in (LV34, SL):
+        raise refuse("an update in chunks", s.profile)
+    command = _STEPS[m.step]
+    if m.step in ("name", "chunk"):
+        return command, {"data": m.data.hex()}, f.DATA
+    return command, {"number": {"size": m.number, "erase": _ERASE}.get(m.step, 0)}, f.NUMBER
+
+
 Writer = Callable[[Any, Speech], Written]
 WRITERS: dict[type, Writer] = {
     c.AnswerLogin: _login,
@@ -307,6 +320,7 @@ WRITERS: dict[type, Writer] = {
     c.SetTariff: _set_tariff,
     c.SendTariff: _send_tariff,
     c.UpdateFirmware: _update,
+    c.UpdateStep: _update_step,
 }
 
 

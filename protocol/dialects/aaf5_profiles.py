@@ -19,6 +19,8 @@ F26_OPTION = "f26"
 _PILE_DIGITS = 13  # 13 + connector 2 + moment 12 + counter 4 = 31 characters, all that an order number holds
 _TOTAL_E4YUAN = 500  # amounts are cut to fen, by some firmware slot for slot
 _SILENCE_MS = 90_000  # heartbeats stop while a status comes at least every 30 s
+_CHUNK_BYTES = 4_096
+_CHUNK_BYTES_OLD = 880  # firmware was seen that holds 1,024 bytes, and throws all away when it is full
 _START_MS = 130_000  # 120 s that a pile may take, and its answer
 
 
@@ -35,14 +37,28 @@ def _traits(decimals: int, **more: Any) -> Traits:
     )
 
 
-_OLD = _traits(2, price_decimals=2, has_service_price=False, periods_max=12, names_card_starts=False)
+_OLD = _traits(
+    2,
+    price_decimals=2,
+    has_service_price=False,
+    periods_max=12,
+    names_card_starts=False,
+    chunk_bytes_max=_CHUNK_BYTES_OLD,
+)
 TRAITS: Mapping[str, Traits] = {
     SH16: _OLD,
     SH26: dataclasses.replace(_OLD, can_ask_record=True),
-    SH40: _traits(2, price_decimals=2, has_service_price=False, periods_max=12, can_ask_record=True),
-    SH52: _traits(2, price_decimals=4, periods_max=12, can_ask_record=True),
-    SL: _OLD,
-    OP30: _traits(3, price_decimals=2, periods_max=48),
+    SH40: _traits(
+        2,
+        price_decimals=2,
+        has_service_price=False,
+        periods_max=12,
+        can_ask_record=True,
+        chunk_bytes_max=_CHUNK_BYTES,
+    ),
+    SH52: _traits(2, price_decimals=4, periods_max=12, can_ask_record=True, chunk_bytes_max=_CHUNK_BYTES),
+    SL: dataclasses.replace(_OLD, chunk_bytes_max=0),
+    OP30: _traits(3, price_decimals=2, periods_max=48, chunk_bytes_max=_CHUNK_BYTES),
     LV34: _traits(3, price_decimals=4, periods_max=48),
 }
 

@@ -256,6 +256,8 @@ class Aaf5Talk:
             number=self._running.get(getattr(command, "connector", None) or 0, ""),
         )
         number, raw, layout = aaf5_orders.from_command(command, speech)
+        if isinstance(command, c.UpdateStep) and command.step == "chunk":  # its sequence tells which one it is
+            return enclose(number, layout.write(raw), sequence=command.number & 0xFF, info=self._info)
         self._note_order(command, raw, aaf5.card_of(text_of(raw_asked.get("card_no", b""))) or "")
         return self._enclose(number, layout.write(raw), asked)
 

@@ -6,8 +6,9 @@ from protocol import commands as c
 from protocol.dialects.aaf5_frames import LV34, OP30, PROFILES, SH16, SH26, SH40, SH52, SL
 from protocol.dialects.aaf5_orders import Speech, from_command, session_word
 from protocol.dialects.aaf5_overheard import Overheard, to_command
-from protocol.dialects.aaf5_wire import read_frame, text_of, write_frame
+from protocol.dialects.aaf5_wire import enclose, read_frame, text_of, write_frame
 from protocol.errors import LocalProtocolError
+from protocol.link import Link
 
 PILE = "SX0755260001"
 NUMBER = "X0755260001AB" + "01" + "260303114016" + "0001"
@@ -64,6 +65,7 @@ def test_an_order_comes_back_from_its_frame(profile, command):
         (SL, c.SetTariff(PILE, None, TARIFF), "SetTariff"),
         (SH52, c.UpdateFirmware(PILE, None, "DC", 60, "h", 2121, "u", "p", "/f", True, 5), "port but 21"),
         (SH26, c.SendTariff(PILE, None, TARIFF), "as an answer"),
+        *((profile, c.UpdateStep(PILE, None, "size", 9), "in chunks") for profile in (LV34, SL)),
     ],
 )
 def test_what_a_profile_cannot_carry_is_refused_in_words(profile, command, says):
@@ -127,3 +129,29 @@ def test_one_edition_says_yes_with_0x55(asked, answer, accepted):
 
 def test_the_word_of_a_session_is_never_zero():
     assert all(1 <= session_word(f"{number:031d}") <= 0xFFFF for number in range(500))
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "data", "command", "raw"),
+    [
+        ("size", 70_000, b"", 1005, {"number": 70_000}),
+        ("erase", 0, b"", 1001, {"number": 0xAA55}),
+        ("name", 0, b"f.bin", 1003, {"data": "662E62696E"}),
+        ("chunk", 258, b"\1\2", 1007, {"data": "0102"}),
+        ("end", 0, b"", 1009, {"number": 0}),
+        ("restart", 0, b"", 1011, {"number": 0}),
+    ],
+)
+def test_the_steps_of_an_update_have_frames_of_their_own(step, number, data, command, raw):
+    wire = written(c.UpdateStep(PILE, None, step, number, data), OP30)
+    assert (wire.type, wire.raw, wire.error) == (command, raw, None)
+
+
+def test_a_chunk_is_numbered_by_its_sequence_and_its_answer_read_in_either_order():
+    link = Link(protocol="aaf5-op30")
+    frame = link.send(c.UpdateStep(PILE, None, "chunk", 258, b"\1\2"))
+    assert read_frame(frame, "down", OP30).sequence == 2
+    for profile, body in ((OP30, bytes([1, 2]) + bytes(6)), (SH52, bytes([2, 1]) + bytes(6))):
+        [fact] = Link(protocol=f"aaf5-{profile}", only_pile=None).receive(enclose(1008, body), 0)
+        assert (fact.order, fact.is_accepted, fact.reason_code) == ("UpdateStep", False, 1)
+        assert (fact.detail["step"], fact.detail["seq"]) == ("chunk", 2)

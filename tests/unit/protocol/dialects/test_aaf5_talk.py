@@ -303,3 +303,20 @@ def test_lv34_has_a_word_for_a_refusal():
     [login] = link.receive(changed("login-lv34", pile_id=b"F5A1", proto_version=34), AT_MS)
     refusal = read_frame(link.send(c.AnswerLogin("F5A1", login.reply_ref, False)), "down", "lv34")
     assert (refusal.type, refusal.raw["random"]) == (105, 0)
+
+
+@pytest.mark.parametrize(
+    ("base", "version", "raw", "shown"),
+    [
+        ("login-sh52", 52, "09520000", "210.01"),
+        ("login-sh26", 26, "01040700", "1.4.7.0"),
+        ("login-sh26", 30, "AA280000", "104.10"),
+        ("login-lv34", 34, "010203E8", "1.2.1000"),
+    ],
+)
+def test_a_makers_version_is_shown_as_that_maker_writes_it_at_every_login(base, version, raw, shown):
+    link = Link()
+    frame = changed(base, pile_id=b"F5A1", proto_version=version, sw_version=raw)
+    for _ in range(2):
+        [login] = link.receive(frame, AT_MS)
+        assert login.firmware_version == shown

@@ -72,7 +72,7 @@ def test_an_order_comes_back_from_its_frame(kind, command):
     assert to_command(wire, PILE) == command
 
 
-OF_OTHERS = {c.AnswerReport, c.AskRecord, c.OtherOrder}
+OF_OTHERS = {c.SendFirmware, c.UpdateStep, c.AnswerReport, c.AskRecord, c.OtherOrder}
 
 
 def test_every_order_is_written_but_those_of_other_dialects():
