@@ -238,6 +238,14 @@ class App:
             "capture_lost_bytes": ("Captured bytes that the disk did not take", lambda: self.capture.lost_bytes),
             "store_failing": ("1 while the database refuses to write", lambda: int(self.store.writer.is_failing)),
             "queued_rows": ("Rows that wait for the writer", lambda: self.store.writer.queued_rows),
+            "samples_left_out": (
+                "Samples not written as rows because the database was behind",
+                lambda: self.store.writer.left_out,
+            ),
+            "waiting_reads": (
+                "Reads with news that wait for their turn",
+                lambda: sum(each.waiting_reads for each in self.listeners if isinstance(each, TcpListener)),
+            ),
             "clock_ahead_ms": ("How far the clock stands ahead of the wall clock", self.clock.ahead_ms),
         }
 

@@ -118,6 +118,11 @@ class TcpListener:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.config.keepalive_s)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    @property
+    def waiting_reads(self) -> int:
+        """Reads with news that wait for their turn."""
+        return len(self.turns)
+
     def has_room(self, host: str) -> bool:
         """Whether one more link, from this address, is within the limits."""
         return len(self.links) < self.limits.links_max and self.per_address[host] < self.limits.links_per_address_max
@@ -252,6 +257,9 @@ class TcpLink(asyncio.Protocol):
             self._write_now(data)
             return
         if self._paced:
+            if sum(map(len, self._paced)) + len(data) > self._listener.limits.write_buffer_bytes_max:
+                self.pause_writing()
+                return
             self._paced.append(data)
         else:
             self._paced = deque((data,))

@@ -26,6 +26,7 @@ from gateway.errors import StoreError
 from gateway.outcome import Row
 from gateway.store.schema import prepare
 from gateway.store.statements import Envelope, RowWriter
+from gateway.store.thinning import Thinning
 from gateway.tomlfile import bounded
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class StoreConfig:
         batch_rows_max: rows of one transaction.
         batch_latency_ms_max: how long a transaction may wait for company, when the one before had some.
         telemetry_flush_ms: samples and the like are written at least this often.
+        thin_above_rows: above this many waiting rows, of samples only one a minute and session is written.
         queue_rows_max: above this many waiting rows the gateway stops reading from its links.
         busy_timeout_ms: how long to wait for another process's lock before trying again.
         keep_samples_days, keep_frames_days, keep_delivered_days, keep_orders_days: older rows are deleted; bills and
@@ -70,6 +72,7 @@ class StoreConfig:
     batch_rows_max: int = bounded(5_000, 1)
     batch_latency_ms_max: int = bounded(2, 0, 1_000)
     telemetry_flush_ms: int = bounded(500, 1)
+    thin_above_rows: int = bounded(50_000, 1)
     queue_rows_max: int = bounded(200_000, 1)
     busy_timeout_ms: int = bounded(2_000, 0)
     keep_samples_days: int = bounded(365, 1)
@@ -114,6 +117,7 @@ class Writer:
         self.commits = 0
         self.failures = 0
         self.is_failing = False
+        self._thinning = Thinning()
         self._config = config
         self._before_commit = before_commit
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
@@ -174,8 +178,32 @@ class Writer:
                 if self._queue.empty():  # else it is newer than what still waits there
                     telemetry, self._telemetry = self._telemetry, []
             if items or telemetry:
-                self._commit_until_done(items, telemetry)
+                self._commit_until_done(items, self._thin(items, telemetry))
         self._connection.close()
+
+    @property
+    def left_out(self) -> int:
+        """Samples that were not written, because the store was behind."""
+        return self._thinning.left_out
+
+    def _thin(self, items: Sequence[_Item], telemetry: list[Row]) -> list[Row]:
+        """The telemetry to be written; that of ``items`` is thinned in its place."""
+        if self.queued_rows <= self._config.thin_above_rows:
+            if self._thinning.is_on:
+                self._thinning.end()
+                log.info("samples_kept_again", left_out=self.left_out)
+            return telemetry
+        if not self._thinning.is_on:
+            log.warning("samples_thinned", waiting_rows=self.queued_rows)
+        gone = 0
+        for item in items:
+            thinned = self._thinning.thinned(item.before)
+            gone += len(item.before) - len(thinned)
+            item.before = thinned
+        thinned = self._thinning.thinned(telemetry)
+        with self._lock:
+            self.queued_rows -= gone + len(telemetry) - len(thinned)
+        return thinned
 
     def _gather(self) -> tuple[list[_Item], bool]:
         """The next batch: whatever waits; (items, whether to go on).

@@ -345,7 +345,7 @@ def test_a_paced_link_writes_one_piece_at_a_time(pace_ms):
             written.append((asyncio.get_running_loop().time(), data))
 
     async def story():
-        link = TcpLink(None)
+        link = TcpLink(House().listener)
         link._transport = Transport()
         link.pipeline = StubPipeline(1, "a", link._write, None, None, None)
         link.pipeline.pace_ms = pace_ms
@@ -359,6 +359,21 @@ def test_a_paced_link_writes_one_piece_at_a_time(pace_ms):
     assert [data for _, data in written] == [b"one", b"two", b"three"]
     pauses = [later[0] - sooner[0] for sooner, later in itertools.pairwise(written)]
     assert all(pause >= pace_ms / 1000 * 0.9 for pause in pauses)
+
+
+def test_what_waits_for_a_pause_is_bounded_like_any_slow_reader():
+    async def work():
+        async with open_house(limits=LimitsConfig(write_buffer_bytes_max=1_024)) as house:
+            await house.connect()
+            while not house.pipelines:
+                await asyncio.sleep(0)
+            (pipeline,) = house.pipelines
+            pipeline.pace_ms = 60_000
+            for _ in range(9):
+                pipeline.write(bytes(128))
+            assert pipeline.reasons[0] == "a slow reader"
+
+    run(work())
 
 
 def test_news_wait_for_their_turn_and_their_link_is_not_read_from_meanwhile():

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import StoreError
-from gateway.outcome import BillIssued, ChainKept, SamplesTaken, SessionSaved
+from gateway.outcome import BillIssued, ChainKept, FrameKept, SamplesTaken, SessionSaved
 from gateway.store import Reader, StoreConfig, Writer
 
 WAIT_S = 30
@@ -285,3 +285,37 @@ def test_the_last_word_before_the_end_is_the_newest(make, reader):
     writer.submit_telemetry([saved("charging")])
     writer.close()
     assert reader.one("SELECT state FROM session")["state"] == "charging"
+
+
+def test_at_three_times_what_it_can_write_no_record_is_lost_and_old_samples_go_first(make, reader, path):
+    """The gate lets one batch through while three are handed over; how fast the machine is does not matter."""
+    gate = Gate()
+    writer = make(gate, batch_rows_max=20, thin_above_rows=60, telemetry_flush_ms=1)
+    sessions, promises, handed_over = 10, [], 0
+    for step in range(30):
+        for number in range(sessions):
+            row = SamplesTaken(f"t{number}", ((step * 1_000, step, 0, 0, 0, 0, True, True),))
+            writer.submit_telemetry([row, FrameKept("p1", step, "l", "up", "SampleReceived", b"%d" % number)])
+            handed_over += 1
+        promises.append(writer.submit([meter(step)]))
+        if step % 3 == 0:
+            gate.go.release()
+    waiting = writer.queued_rows
+    with capture_logs() as logs:
+        for _ in range(1_000):
+            gate.go.release()
+        for done in promises:
+            done.result(WAIT_S)
+        assert len(stops(reader)) == 30
+        assert writer.queued_rows == 0
+        assert waiting > 60
+        writer.submit([]).result(WAIT_S)
+        fresh = [SamplesTaken("t1", tuple((at_ms, 99, 0, 0, 0, 0, True, True) for at_ms in (40_000, 40_001)))]
+        writer.submit_telemetry(fresh)
+        writer.submit([]).result(WAIT_S)
+    written = reader.one("SELECT count(*) AS n FROM sample WHERE energy_e4kwh < 99")["n"]
+    assert written + writer.left_out == handed_over
+    assert writer.left_out > handed_over // 3
+    assert reader.one("SELECT count(*) AS n FROM frame")["n"] == handed_over, "evidence is never thinned"
+    assert reader.one("SELECT count(*) AS n FROM sample WHERE energy_e4kwh = 99")["n"] == 2, "itself again at once"
+    assert "samples_kept_again" in {line["event"] for line in logs}
