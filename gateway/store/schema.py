@@ -9,6 +9,11 @@ import sqlite3
 
 import sqlite_utils
 
+# Samples and frames of thousands of piles go to as many places: with SQLite's two megabytes of pages most of a batch
+# was read back, and written twice, before it was committed.
+_CACHE_KIB = 32_768
+_CHECKPOINT_PAGES = 8_000
+
 migrations = sqlite_utils.Migrations("pilegate")
 
 _FIRST = """
@@ -238,4 +243,6 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     migrations.apply(sqlite_utils.Database(connection))
