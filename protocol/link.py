@@ -10,6 +10,8 @@ from protocol.framer import Cut, Framer
 from protocol.repeats import Repeat, Repeats, Taker
 from protocol.transitions import LinkEvent, LinkState, after
 
+_NONE_WAIT: dict[Dialect, Framer] = {}  # the dialect is settled: no other listens
+
 
 class Link:
     """One connection between a pile and a gateway.
@@ -173,7 +175,7 @@ class Link:
                 if dialect is not self.dialect:
                     self._speak(dialect)
                 self._is_settled = True
-                self._framers = {dialect: self._up}
+                self._framers = _NONE_WAIT
                 break
         return cuts[self.dialect]
 

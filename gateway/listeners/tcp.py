@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -170,7 +171,7 @@ class TcpLink(asyncio.Protocol):
         """A peer connected."""
         self._transport = cast(asyncio.Transport, transport)
         peer = self._transport.get_extra_info("peername") or ("?", 0)
-        self._host = str(peer[0])
+        self._host = sys.intern(str(peer[0]))  # one for all links of an address
         if not self._listener.has_room(self._host):
             self._listener.metrics.count_closed("too many links")
             log.warning("link_refused", address=self._host, reason="too many links")
