@@ -15,6 +15,7 @@ START_MS = 1_772_467_200_000  # 2026-03-03T00:00 in Shanghai
 SHANGHAI_MS = 8 * 3_600_000
 _ENERGY_AT, _AMOUNT_AT = 6 + 46, 6 + 54  # within a whole sample frame; asserted where they are used
 _PRICE_E5 = 150_000
+_CHARGE_S = 1_800
 
 TARIFF = """
 [[tariff]]
@@ -72,9 +73,32 @@ def sample_frame(pile: int = 0, number: int = 0, *, energy_e4kwh: int = 0, state
     return write_frame(0x13, raw)
 
 
-def sample_stream(count: int) -> bytes:
-    """So many realtime frames of one transaction, one behind the other, energy rising."""
-    return b"".join(sample_frame(energy_e4kwh=10 * index) for index in range(count))
+def samples(count: int) -> list[bytes]:
+    """So many realtime frames of one transaction, energy rising."""
+    return [sample_frame(energy_e4kwh=10 * index) for index in range(count)]
+
+
+def charges(count: int) -> list[bytes]:
+    """So many frames of one pile that charges half an hour at a time, each in the share that a charge has of it.
+
+    A heartbeat every 10 s; a sample and two reports of the battery every 15 s; at the start its answer, handshake and
+    parameters, at the end the battery's word and the record.
+    """
+    frames: list[bytes] = []
+    number = 0
+    while len(frames) < count:
+        from_ms = START_MS + number * _CHARGE_S * 1000
+        frames += [blank_frame(kind, 0, number) for kind in (0x33, 0x15, 0x17)]
+        for second in range(0, _CHARGE_S, 5):
+            if second % 10 == 0:
+                frames.append(blank_frame(0x03, 0))
+            if second % 15 == 0:
+                frames.append(sample_frame(number=number, energy_e4kwh=second * 20))
+                frames += [blank_frame(kind, 0, number) for kind in (0x23, 0x25)]
+        frames.append(blank_frame(0x19, 0, number))
+        frames.append(record_frame(0, number, from_ms, from_ms + _CHARGE_S * 1000, _CHARGE_S * 20))
+        number += 1
+    return frames[:count]
 
 
 def blank_frame(kind: int, pile: int, number: int = 0, **values: object) -> bytes:

@@ -1,7 +1,30 @@
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t
+
+
+# At most seven bytes: 56 bits.
+@cython.overflowcheck(False)
+cdef inline int64_t unsigned_little(const uint8_t* at, int width) noexcept nogil:
+    cdef int64_t value = 0
+    cdef int i
+    for i in range(width - 1, -1, -1):
+        value = (value << 8) | at[i]
+    return value
+
+
+# At most seven bytes: 56 bits.
+@cython.overflowcheck(False)
+cdef inline int64_t unsigned_big(const uint8_t* at, int width) noexcept nogil:
+    cdef int64_t value = 0
+    cdef int i
+    for i in range(width):
+        value = (value << 8) | at[i]
+    return value
+
 
 cdef uint16_t crc16(const uint8_t* data, Py_ssize_t size) noexcept nogil
 cdef uint8_t sum8(const uint8_t* data, Py_ssize_t size) noexcept nogil
+cdef str hex_text(const uint8_t* at, Py_ssize_t size)
 
 
 cdef class OpTable:

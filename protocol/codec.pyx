@@ -6,9 +6,13 @@ int64 slot; identifiers and text are taken as they stand.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DATA
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from protocol.errors import FieldError, LocalProtocolError
+
+cdef extern from "Python.h":
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 most)
 
 cdef enum:
     UINT = 0
@@ -92,30 +96,10 @@ def byte_sum(bytes data not None):
     return sum8(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
-# At most seven bytes: 56 bits.
-@cython.overflowcheck(False)
-cdef inline int64_t _little(const uint8_t* at, int width) noexcept nogil:
-    cdef int64_t value = 0
-    cdef int i
-    for i in range(width - 1, -1, -1):
-        value = (value << 8) | at[i]
-    return value
-
-
-# At most seven bytes: 56 bits.
-@cython.overflowcheck(False)
-cdef inline int64_t _big(const uint8_t* at, int width) noexcept nogil:
-    cdef int64_t value = 0
-    cdef int i
-    for i in range(width):
-        value = (value << 8) | at[i]
-    return value
-
-
 # At most seven bytes; the sign bit is the highest of the last one.
 @cython.overflowcheck(False)
 cdef inline int64_t _signed(const uint8_t* at, int width) noexcept nogil:
-    cdef int64_t value = _little(at, width)
+    cdef int64_t value = unsigned_little(at, width)
     return value - (<int64_t>1 << (8 * width)) if at[width - 1] & 0x80 else value
 
 
@@ -129,14 +113,15 @@ cdef inline uint64_t _wide(const uint8_t* at) noexcept nogil:
     return value
 
 
-cdef str _hex(const uint8_t* at, Py_ssize_t size):
-    cdef bytes text = PyBytes_FromStringAndSize(NULL, 2 * size)
-    cdef char* out = PyBytes_AS_STRING(text)
+cdef str hex_text(const uint8_t* at, Py_ssize_t size):
+    """Bytes as upper-case hex text."""
+    cdef str text = PyUnicode_New(2 * size, 127)
+    cdef char* out = <char*>PyUnicode_DATA(text)
     cdef Py_ssize_t i
     for i in range(size):
         out[2 * i] = _DIGITS[at[i] >> 4]
         out[2 * i + 1] = _DIGITS[at[i] & 15]
-    return text.decode("ascii")
+    return text
 
 
 cdef bint _ends_at(tuple names, int first, object raw) except -1:
@@ -186,7 +171,7 @@ cdef class OpTable:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
         cdef Py_ssize_t at = self._read(data, size, 0, into, least)
         if at < size:
-            into["trailing_hex"] = _hex(data + at, size - at)
+            into["trailing_hex"] = hex_text(data + at, size - at)
         return into
 
     cdef Py_ssize_t _read(
@@ -212,10 +197,10 @@ cdef class OpTable:
                         offset=at,
                     )
                 if op == UINT:
-                    last = _little(body + at, width)
+                    last = unsigned_little(body + at, width)
                     into[name] = last
                 elif op == UINT_BE:
-                    last = _big(body + at, width)
+                    last = unsigned_big(body + at, width)
                     into[name] = last
                 elif op == SINT:
                     last = _signed(body + at, width)
@@ -223,7 +208,7 @@ cdef class OpTable:
                 elif op == UINT_WIDE:
                     into[name] = _wide(body + at)
                 elif op == HEX:
-                    into[name] = _hex(body + at, width)
+                    into[name] = hex_text(body + at, width)
                 else:
                     into[name] = PyBytes_FromStringAndSize(<const char*>(body + at), width)
                 at += width
@@ -235,7 +220,7 @@ cdef class OpTable:
                 into[name] = PyBytes_FromStringAndSize(<const char*>(body + at), last)
                 at += last
             elif op == REST_HEX:
-                into[name] = _hex(body + at, size - at)
+                into[name] = hex_text(body + at, size - at)
                 at = size
             else:
                 inner = <OpTable>self._inner[i]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from protocol.commands import PileCommand
+from protocol.ear import Ear
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
@@ -33,13 +34,18 @@ class Conversation(Protocol):
 
     Attributes:
         check: name of the checksum that holds on this link, ``None`` before the first good frame.
-        options: deviations of the pile.
-        scale: what the scaled values of a remembered frame are multiplied by.
+        ear: what makes facts of frames that need no more than their table.
     """
 
     check: str | None
-    options: frozenset[str]
-    scale: int
+    ear: Ear
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Deviations of the pile."""
+
+    @options.setter
+    def options(self, options: frozenset[str]) -> None: ...
 
     @property
     def protocol(self) -> str:

@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from protocol.envelope cimport Envelope
@@ -8,6 +9,15 @@ cdef class Known:
     cdef readonly Envelope envelope
 
     cdef bint has(self, int kind, Py_ssize_t size) noexcept
+
+
+@cython.final
+cdef class Cut:
+    cdef readonly bytes data
+    cdef readonly Py_ssize_t offset
+    cdef readonly str reason
+    cdef readonly bint is_high_first
+    cdef readonly str expected
 
 
 cdef class Framer:

@@ -19,7 +19,7 @@ What a frame of a protocol begins with, where its length stands and how it is ch
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memset
 
@@ -76,6 +76,8 @@ cdef class KnownSpans(Known):
         return span is not None and span[0] <= size <= span[1]
 
 
+@cython.final
+@cython.freelist(32)
 cdef class Cut:
     """A whole frame, or a stretch of bytes that is none.
 
@@ -86,12 +88,6 @@ cdef class Cut:
         is_high_first: byte order of the checksum.
         expected: for ``checksum``, the right one as it would stand on the wire, low byte first, hex.
     """
-
-    cdef readonly bytes data
-    cdef readonly Py_ssize_t offset
-    cdef readonly str reason
-    cdef readonly bint is_high_first
-    cdef readonly str expected
 
     def __repr__(self):
         return f"Cut({self.data.hex()}, offset={self.offset}, reason={self.reason!r})"
@@ -110,6 +106,11 @@ cdef Cut _cut(bytes data, Py_ssize_t offset, str reason, bint is_high_first, str
 def cut_of(bytes data not None, Py_ssize_t offset, str reason not None):
     """A cut that another framer than ``Framer`` made: of protocols that are not cut by length and checksum."""
     return _cut(data, offset, reason, False, "")
+
+
+cdef bytes _stretch(bytes stream, Py_ssize_t start, Py_ssize_t end):
+    assert 0 <= start <= end <= PyBytes_GET_SIZE(stream)
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(stream) + start, end - start)
 
 
 # A difference of two pointers into one buffer cannot overflow.
@@ -265,7 +266,7 @@ cdef class Framer:
 
     cdef int _hand_on(self, bytes stream, Py_ssize_t at, Py_ssize_t length, int order, list cuts) except -1:
         self._tell(stream, at, cuts)
-        cuts.append(_cut(stream[at : at + length], self._base + at, "", order, ""))
+        cuts.append(_cut(_stretch(stream, at, at + length), self._base + at, "", order, ""))
         return 0
 
     cdef Py_ssize_t _fail(
@@ -278,7 +279,7 @@ cdef class Framer:
             return self._handed - self._base
         if self._is_due(data, at):
             expected = self._envelope.expected(data + at, length)
-            cuts.append(_cut(stream[at : at + length], self._base + at, "checksum", False, expected))
+            cuts.append(_cut(_stretch(stream, at, at + length), self._base + at, "checksum", False, expected))
             self._due = self._told = self._base + at + length
         return at + 1
 

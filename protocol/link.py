@@ -132,7 +132,7 @@ class Link:
     def receive(self, data: bytes, at_ms: int) -> list[PileEvent | FrameRefused]:
         """Take bytes as they came in one read; returns the facts and refusals they complete, in order."""
         self._heard = self._up.feed(data, at_ms) if self._is_settled else self._settle(data)
-        return [self._fact(cut, at_ms) for cut in self._heard]
+        return self._talk.ear.hear(self._heard, at_ms, self._fact)
 
     def remember(self, index: int, fact: PileEvent, taker: Taker, *, is_answered: bool = True) -> None:
         """Let frames that only repeat ``fact`` go to ``taker`` from now on, instead of becoming facts.
@@ -148,7 +148,7 @@ class Link:
         answer = None
         if is_answered and isinstance(fact, HeartbeatReceived):
             answer = self.send(AnswerHeartbeat(fact.pile_id, fact.reply_ref, fact.connector))
-        _remember(self._up, Repeat(shape, frame, taker, self._talk.scale, answer))
+        _remember(self._up, Repeat(shape, frame, taker, self._talk.ear.scale, answer))
 
     @property
     def repeats(self) -> Repeats | None:
@@ -200,8 +200,10 @@ class Link:
             self._talk.logged_in(fact)
             self.state = after(self.state, LinkEvent.LOGIN_SEEN)
             self.pile_id = fact.pile_id
-        elif self.pile_id is None:
+            return fact
+        if self.pile_id is None:
             self.pile_id = fact.pile_id
+        self._talk.ear.know(cut.data, fact.pile_id)
         return fact
 
     # -- bytes of a gateway, in a log -----------------------------------------------------------------

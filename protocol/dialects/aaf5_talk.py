@@ -36,6 +36,7 @@ from protocol.dialects.aaf5_wire import (
     render_fields,
     text_of,
 )
+from protocol.ear import Ear
 from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
 from protocol.wire import WireFrame
@@ -70,7 +71,7 @@ class Aaf5Talk:
     def __init__(self, options: frozenset[str] = frozenset(), cipher: Cipher | None = None) -> None:
         self.check: str | None = None
         self.options = options
-        self.scale = 1
+        self.ear = Ear()
         self.profile = SH26
         self._is_configured = False
         self._is_switched = False

@@ -16,6 +16,7 @@ from protocol.dialect import Cipher, Dialect, Traits
 from protocol.dialects import ap_frames as f
 from protocol.dialects.ap_frames import Kind
 from protocol.dialects.ykc_times import pile_time, raw_time
+from protocol.ear import Ear
 from protocol.errors import LocalProtocolError
 from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
@@ -59,7 +60,7 @@ class ApTalk:
     def __init__(self, options: frozenset[str] = frozenset(), cipher: Cipher | None = None) -> None:
         self.check: str | None = None
         self.options = options
-        self.scale = 1
+        self.ear = Ear()
         self._ref = 0
         self._asked: OrderedDict[int, tuple[int, Mapping[str, Any]]] = OrderedDict()
         self._owed: dict[int, int] = {}  # connector -> ref of its newest record

@@ -5,20 +5,49 @@ Source: YKC platform protocol V1.6; rulings on every ambiguity in docs/protocols
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from protocol import commands as c
 from protocol import events as e
+from protocol.attributes import (
+    BODY,
+    MOMENT,
+    SCALE,
+    SEQUENCE,
+    Attribute,
+    Choice,
+    Each,
+    Fact,
+    Field,
+    Given,
+    Identifier,
+    Made,
+    Number,
+    Pile,
+    Scaled,
+    Shown,
+    Surplus,
+    Whole,
+    attribute_of,
+    fact_table,
+)
 from protocol.dialects.ykc_codes import stop_kind, stop_text
-from protocol.dialects.ykc_frames import FRAMES
+from protocol.dialects.ykc_frames import FRAMES, LOGIN, PILE_NO
 from protocol.dialects.ykc_times import pile_time
-from protocol.dialects.ykc_wire import NAME, render_fields, vin_text
-from protocol.wire import WireFrame
+from protocol.dialects.ykc_wire import NAME, render_raw, vin_text
+from protocol.envelope import YKC_ENVELOPE
+from protocol.facttable import Facts, FactTable
+from protocol.layout import Layout
 
-TWO_DECIMALS_UPTO = 0x0D  # login versions up to 1.3 carry energy and money with two decimals
-_ZERO_CARD = "0" * 16
-_ZERO_SERIAL = "0" * 32
+_TWO_DECIMALS_UPTO = 0x0D  # login versions up to 1.3 carry energy and money with two decimals
+_TWO_MORE_DECIMALS = 100
+_PILE_NO_BYTES = PILE_NO.width
+_FAULT_BIT_2 = "fault-bit1-at-2"
+_TOLD_OTHERWISE = frozenset({_FAULT_BIT_2})  # deviations that change what a frame of a pile tells
 _METHODS = {1: "card", 2: "account", 3: "vin"}
 _STATES = {
     0: e.ConnectorStatus.OFFLINE,
@@ -62,6 +91,17 @@ _ANSWERS: dict[int, tuple[type[c.Command], str, int | None]] = {
 # -- small conversions ----------------------------------------------------------------------------------
 
 
+def scale_of(login: bytes) -> int:
+    """What energy and money are multiplied by, as a login frame tells: 100 for two decimals, else 1."""
+    version = LOGIN.read(login[YKC_ENVELOPE.head_bytes : -YKC_ENVELOPE.tail_bytes])["proto_ver_raw"]
+    return _TWO_MORE_DECIMALS if version <= _TWO_DECIMALS_UPTO else 1
+
+
+def gun_byte(speaker: bytes) -> int:
+    """The byte by which a speaker's connector goes; 0 where none is named."""
+    return speaker[_PILE_NO_BYTES] if len(speaker) > _PILE_NO_BYTES else 0
+
+
 def gun_number(raw: int) -> int:
     """A connector's number; 0x10…0x19 are 10…19, as BCD writers of big piles send them."""
     return raw - 6 if 0x10 <= raw <= 0x19 else raw
@@ -73,222 +113,224 @@ def known_vin(raw: bytes) -> str | None:
     return text if text and text.strip(" 0") else None
 
 
-def _card(raw: str) -> str | None:
-    return None if raw == _ZERO_CARD else raw
-
-
-def _serial(raw: str) -> str | None:
-    return None if raw == _ZERO_SERIAL else raw
-
-
 def _version(raw: int) -> str:
     return f"{NAME}-{raw // 10}.{raw % 10}"
 
 
 # -- pile to gateway ------------------------------------------------------------------------------------
 
-Maker = Callable[[WireFrame, dict[str, Any], int, int, frozenset[str]], e.PileEvent]
+_PILE: dict[str, Attribute] = {"at_ms": MOMENT, "pile_id": Pile("pile_no"), "reply_ref": SEQUENCE}
+_GUN: dict[str, Attribute] = {**_PILE, "connector": Choice("gun", {raw: gun_number(raw) for raw in range(256)})}
+_CHARGE: dict[str, Attribute] = {**_GUN, "transaction_id": Identifier("serial")}
+_YES_NO = {0: False, 1: True}
 
 
-def _login(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    return e.PileLoggedIn(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        protocol=_version(raw["proto_ver_raw"]),
-        current={0: "DC", 1: "AC"}.get(raw["pile_type"]),
-        connector_count=raw["gun_count"],
-        firmware_version=raw["sw_version"].rstrip(b"\0").decode("ascii", "backslashreplace"),
-        network=raw["net_type"],
-        sim=raw["sim"],
-        carrier=raw["operator"],
+def _speaker(layout: Layout) -> tuple[str, ...]:
+    """Who speaks: a pile, and the connector that it names."""
+    return tuple(name for name, _ in layout.fields if name in ("pile_no", "gun"))
+
+
+def _has(layout: Layout, name: str) -> bool:
+    return any(field == name for field, _ in layout.fields)
+
+
+def _fact(event: type[e.Event], form: Layout, common: Mapping[str, Attribute], **more: object) -> Fact:
+    told = {**common, **{name: attribute_of(value) for name, value in more.items()}}
+    return Fact(event, told, _speaker(form))
+
+
+def _ascii(raw: bytes) -> str:
+    return raw.rstrip(b"\0").decode("ascii", "backslashreplace")
+
+
+def _login(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    told = _fact(
+        e.PileLoggedIn,
+        layout,
+        _PILE,
+        protocol=Made(_version, "proto_ver_raw"),
+        current=Choice("pile_type", {0: "DC", 1: "AC"}),
+        connector_count=Number("gun_count"),
+        firmware_version=Made(_ascii, "sw_version"),
+        network=Number("net_type"),
+        sim=Field("sim"),
+        carrier=Number("operator"),
+    )
+    return dataclasses.replace(told, speaker=())  # the link must look at each
+
+
+def _heartbeat(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(e.HeartbeatReceived, layout, _GUN, is_faulted=Choice("gun_status", {0: False}, True))
+
+
+def _tariff_check(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(e.TariffChecked, layout, _PILE, model_no=Field("model_no"))
+
+
+def _tariff_request(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(e.TariffRequested, layout, _PILE)
+
+
+def _sample(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(
+        e.SampleReceived,
+        layout,
+        _CHARGE,
+        status=Choice("state", _STATES, e.ConnectorStatus.FAULTED),
+        is_plugged=Choice("state", {4: True, 5: True}, Choice("plugged", _YES_NO)),
+        is_homed=Choice("homed", _YES_NO),
+        voltage_dv=Number("voltage_v"),
+        current_da=Number("current_a"),
+        energy_e4kwh=Scaled("energy_kwh"),
+        loss_energy_e4kwh=Scaled("loss_energy_kwh"),
+        amount_e4yuan=Scaled("amount_yuan"),
+        soc_percent=Number("soc_pct"),
+        charge_min=Number("charge_min"),
+        remain_min=Number("remain_min"),
+        cable_temp_c=Number("cable_temp_c"),
+        battery_temp_c=Number("batt_max_temp_c"),
+        fault_bits=Made(lambda bits: bits >> 1, "fault_bits") if _FAULT_BIT_2 in options else Number("fault_bits"),
     )
 
 
-def _heartbeat(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    return e.HeartbeatReceived(at_ms, raw["pile_no"], wire.sequence, gun_number(raw["gun"]), raw["gun_status"] != 0)
+def _bms(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(e.BmsReported, layout, _CHARGE, kind=_BMS[kind], detail=Shown(partial(render_raw, layout)))
 
 
-def _tariff_check(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    return e.TariffChecked(at_ms, raw["pile_no"], wire.sequence, raw["model_no"])
-
-
-def _tariff_request(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
-    return e.TariffRequested(at_ms, raw["pile_no"], wire.sequence)
-
-
-def _sample(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    bits = raw["fault_bits"]
-    state = _STATES.get(raw["state"], e.ConnectorStatus.FAULTED)
-    plugged = {0: False, 1: True}.get(raw["plugged"])
-    return e.SampleReceived(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        transaction_id=_serial(raw["serial"]),
-        status=state,
-        is_plugged=True if raw["state"] in (4, 5) else plugged,
-        is_homed={0: False, 1: True}.get(raw["homed"]),
-        voltage_dv=raw["voltage_v"],
-        current_da=raw["current_a"],
-        energy_e4kwh=raw["energy_kwh"] * scale,
-        loss_energy_e4kwh=raw["loss_energy_kwh"] * scale,
-        amount_e4yuan=raw["amount_yuan"] * scale,
-        soc_percent=raw["soc_pct"],
-        charge_min=raw["charge_min"],
-        remain_min=raw["remain_min"],
-        cable_temp_c=raw["cable_temp_c"] - 50 if raw["cable_temp_c"] else None,
-        battery_temp_c=raw["batt_max_temp_c"] - 50 if raw["batt_max_temp_c"] else None,
-        fault_bits=bits >> 1 if "fault-bit1-at-2" in options else bits,
+def _bms_end(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(
+        e.BmsEnded,
+        layout,
+        _CHARGE,
+        soc_percent=Number("soc_pct"),
+        charge_min=Number("charge_min"),
+        energy_e1kwh=Number("energy_kwh"),
     )
 
 
-def _bms(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    return e.BmsReported(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        transaction_id=_serial(raw["serial"]),
-        kind=_BMS[wire.type],
-        detail=render_fields(wire),
+def _password(raw: str) -> str | None:
+    return _ascii(bytes.fromhex(raw)) or None
+
+
+def _reversed_vin(raw: bytes) -> str | None:
+    return known_vin(raw.strip(b"\0")[::-1])
+
+
+def _start_request(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(
+        e.StartRequested,
+        layout,
+        _GUN,
+        method=Choice("start_mode", _METHODS, "unknown"),
+        card_uid=Identifier("card"),
+        password=Made(_password, "password_hex"),
+        vin=Made(_reversed_vin, "vin"),
+        parallel_no=Field("parallel_no") if _has(layout, "parallel_no") else None,
+        is_main_connector=Choice("role", {0: True}, False) if _has(layout, "role") else None,
     )
 
 
-def _bms_end(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    return e.BmsEnded(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        transaction_id=_serial(raw["serial"]),
-        soc_percent=raw["soc_pct"],
-        charge_min=raw["charge_min"],
-        energy_e1kwh=raw["energy_kwh"],
+def _start_answer(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(
+        e.StartAnswered,
+        layout,
+        _GUN,
+        transaction_id=Field("serial"),
+        is_accepted=Choice("ok", {1: True}, False),
+        reason_code=Number("fail_reason"),
+        may_still_start=Choice("ok", {1: False}, Choice("fail_reason", {_NOT_PLUGGED: True}, False)),
+        parallel_no=Field("parallel_no") if _has(layout, "parallel_no") else None,
     )
 
 
-def _start_request(
-    wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]
-) -> e.PileEvent:
-    password = bytes.fromhex(raw["password_hex"]).rstrip(b"\0")
-    return e.StartRequested(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        method=_METHODS.get(raw["start_mode"], "unknown"),
-        card_uid=_card(raw["card"]),
-        password=password.decode("ascii", "backslashreplace") or None,
-        vin=known_vin(raw["vin"].strip(b"\0")[::-1]),
-        parallel_no=raw.get("parallel_no"),
-        is_main_connector=raw["role"] == 0 if "role" in raw else None,
+def _lock_status(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(
+        e.ParkingLockReported,
+        layout,
+        _GUN,
+        lock=Choice("lock_status", _LOCKS, "unknown"),
+        is_occupied=Choice("space_status", {0xFF: True}, False),
+        battery_percent=Number("battery_pct"),
+        alarm=Choice("alarm", _ALARMS),
     )
 
 
-def _start_answer(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    is_accepted = raw["ok"] == 1
-    return e.StartAnswered(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        transaction_id=raw["serial"],
-        is_accepted=is_accepted,
-        reason_code=raw["fail_reason"],
-        may_still_start=not is_accepted and raw["fail_reason"] == _NOT_PLUGGED,
-        parallel_no=raw.get("parallel_no"),
-    )
+def _are_cards_taken(raw: Mapping[str, Any]) -> bool:
+    return all(card.get("ok", 1) == 1 for card in raw["cards"])
 
 
-def _lock_status(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    return e.ParkingLockReported(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        lock=_LOCKS.get(raw["lock_status"], "unknown"),
-        is_occupied=raw["space_status"] == 0xFF,
-        battery_percent=raw["battery_pct"],
-        alarm=_ALARMS.get(raw["alarm"]),
-    )
-
-
-def _order_answer(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    order, key, done = _ANSWERS[wire.type]
+def _order_answer(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    order, key, done = _ANSWERS[kind]
+    is_accepted: object = True
+    reason: object = 0
     if key == "cards":
-        reason = 0
-        is_accepted = all(card.get("ok", 1) == 1 for card in raw["cards"])
-    elif done is None:
-        reason, is_accepted = 0, True
-    else:
-        is_accepted = raw[key] == done
-        reason = raw.get("fail_reason", 0 if is_accepted else raw[key])
-    return e.OrderAnswered(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
+        is_accepted = Whole(_are_cards_taken)
+    elif done is not None:
+        is_accepted = Choice(key, {done: True}, False)
+        reason = Number("fail_reason") if _has(layout, "fail_reason") else Choice(key, {done: 0}, Number(key))
+    return _fact(
+        e.OrderAnswered,
+        layout,
+        _GUN if _has(layout, "gun") else {**_PILE, "connector": Given(None)},
         order=order.__name__,
-        connector=gun_number(raw["gun"]) if "gun" in raw else None,
         is_accepted=is_accepted,
         reason_code=reason,
-        detail=render_fields(wire),
-        clock=pile_time(raw["time"]) if "time" in raw else None,
+        detail=Shown(partial(render_raw, layout)),
+        clock=Made(pile_time, "time") if _has(layout, "time") else None,
     )
 
 
-def _record(wire: WireFrame, raw: dict[str, Any], at_ms: int, scale: int, options: frozenset[str]) -> e.PileEvent:
-    assert wire.layout is not None
-    start, stop = _registers(raw)
-    is_plus2 = wire.layout.name == "standard" and "trailing_hex" in raw
-    return e.RecordReceived(
-        at_ms=at_ms,
-        pile_id=raw["pile_no"],
-        reply_ref=wire.sequence,
-        connector=gun_number(raw["gun"]),
-        frame_type=wire.type,
-        serial=raw["serial"],
-        started=pile_time(raw["start_time"]),
-        ended=pile_time(raw["end_time"]),
-        traded=pile_time(raw["trade_time"]),
-        tiers=tuple(
-            e.RecordTier(
-                price_e5=tier["price_yuan_per_kwh"],
-                energy_e4kwh=tier["energy_kwh"] * scale,
-                loss_energy_e4kwh=tier["loss_energy_kwh"] * scale,
-                amount_e4yuan=tier["amount_yuan"] * scale,
-            )
-            for tier in raw["tiers"]
-        ),
-        meter_start_e4kwh=start * scale,
-        meter_stop_e4kwh=stop * scale,
-        energy_e4kwh=raw["energy_kwh"] * scale,
-        loss_energy_e4kwh=raw["loss_energy_kwh"] * scale,
-        amount_e4yuan=raw["amount_yuan"] * scale,
-        vin=known_vin(raw["vin"]),
-        start_flag=raw["trade_flag"],
-        start_channel=_CHANNELS.get(raw["trade_flag"]),
-        stop_code=raw["stop_reason"],
-        stop_text=stop_text(raw["stop_reason"]),
-        card_uid=_card(raw["card"]),
-        layout="plus2" if is_plus2 else wire.layout.name,
-        body=wire.body,
-        stop_kind=stop_kind(raw["stop_reason"]),
+def _register(which: int) -> Made:
+    """Start (0) or stop (1) register; one simulator puts a zero byte before four, which makes them × 256."""
+
+    def register(start: int, stop: int, total: int, scale: int) -> int:
+        value = (start, stop)[which]
+        is_shifted = not (start | stop) & 0xFF and (stop >> 8) - (start >> 8) == total
+        return (value >> 8 if is_shifted and stop - start != total else value) * scale
+
+    return Made(register, "meter_start_kwh", "meter_end_kwh", "energy_kwh", SCALE)
+
+
+_TIER: dict[str, Attribute] = {
+    "price_e5": Number("price_yuan_per_kwh"),
+    "energy_e4kwh": Scaled("energy_kwh"),
+    "loss_energy_e4kwh": Scaled("loss_energy_kwh"),
+    "amount_e4yuan": Scaled("amount_yuan"),
+}
+
+
+def _record(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
+    return _fact(
+        e.RecordReceived,
+        layout,
+        _GUN,
+        frame_type=kind,
+        serial=Field("serial"),
+        started=Made(pile_time, "start_time"),
+        ended=Made(pile_time, "end_time"),
+        traded=Made(pile_time, "trade_time"),
+        tiers=Each("tiers", e.RecordTier, _TIER),
+        meter_start_e4kwh=_register(0),
+        meter_stop_e4kwh=_register(1),
+        energy_e4kwh=Scaled("energy_kwh"),
+        loss_energy_e4kwh=Scaled("loss_energy_kwh"),
+        amount_e4yuan=Scaled("amount_yuan"),
+        vin=Made(known_vin, "vin"),
+        start_flag=Number("trade_flag"),
+        start_channel=Choice("trade_flag", _CHANNELS),
+        stop_code=Number("stop_reason"),
+        stop_text=Choice("stop_reason", {code: stop_text(code) for code in range(256)}),
+        card_uid=Identifier("card"),
+        layout=Surplus("plus2", layout.name) if layout.name == "standard" else layout.name,
+        body=BODY,
+        stop_kind=Choice("stop_reason", {code: stop_kind(code) for code in range(256)}),
     )
 
 
-def _registers(raw: Mapping[str, Any]) -> tuple[int, int]:
-    """Start and stop register; one simulator puts a zero byte before four, which makes them × 256."""
-    start, stop, total = raw["meter_start_kwh"], raw["meter_end_kwh"], raw["energy_kwh"]
-    if stop - start != total and not (start | stop) & 0xFF and (stop >> 8) - (start >> 8) == total:
-        return start >> 8, stop >> 8
-    return start, stop
+Teller = Callable[[int, Layout, frozenset[str]], Fact]
 
-
-_MAKERS: dict[int, Maker] = {
+# type -> what a body of it tells, of each of its layouts
+_TELLERS: dict[int, Teller] = {
     0x01: _login,
     0x03: _heartbeat,
     0x05: _tariff_check,
@@ -306,21 +348,26 @@ _MAKERS: dict[int, Maker] = {
 }
 
 
-def to_event(
-    wire: WireFrame, at_ms: int, *, scale: int = 1, options: frozenset[str] = frozenset()
-) -> e.PileEvent | None:
-    """The fact in a frame of a pile; ``None`` for one that only a gateway sends.
+def declared(options: frozenset[str] = frozenset()) -> Iterator[tuple[int, Layout, Fact, bool]]:
+    """(type, layout, what it tells, whether it is of this size alone) of every body of a pile."""
+    for kind, tell in _TELLERS.items():
+        _, usual, others = FRAMES[kind]
+        for layout in others.values():
+            yield kind, layout, tell(kind, layout, options), True
+        yield kind, usual, tell(kind, usual, options), False
 
-    Args:
-        wire: a frame without an error.
-        at_ms: when it was received, Unix ms.
-        scale: 100 for piles that carry energy and money with two decimals, else 1.
-        options: deviations of the pile.
-    """
-    assert wire.error is None
-    assert wire.raw is not None
-    maker = _MAKERS.get(wire.type)
-    return None if maker is None else maker(wire, wire.raw, at_ms, scale, options)
+
+@functools.cache
+def _facts(options: frozenset[str]) -> Facts:
+    tables: dict[int, list[FactTable]] = {}
+    for kind, layout, fact, is_exact in declared(options):
+        tables.setdefault(kind, []).append(fact_table(layout, fact, is_exact=is_exact))
+    return Facts(YKC_ENVELOPE, tables)
+
+
+def facts_of(options: frozenset[str] = frozenset()) -> Facts:
+    """What the frames of a pile tell, by its deviations."""
+    return _facts(options & _TOLD_OTHERWISE)
 
 
 def direction_of(kind: int) -> str | None:

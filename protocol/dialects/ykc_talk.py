@@ -11,13 +11,13 @@ from protocol.dialects.ykc_codes import fault_texts
 from protocol.dialects.ykc_frames import FRAMES, KNOWN
 from protocol.dialects.ykc_repeats import shape_of
 from protocol.dialects.ykc_wire import HIGH_FIRST, LOW_FIRST, NAME, enclose, read_frame, render_fields
+from protocol.ear import Ear
 from protocol.errors import ProtocolError
 from protocol.events import FrameRefused, PileEvent, PileLoggedIn
 from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
 from protocol.wire import WireFrame
 
-_TWO_MORE_DECIMALS = 100
 _GUN_BYTES_MAX = 1000  # a link may name any number of piles
 
 
@@ -32,13 +32,24 @@ class YkcTalk:
     def __init__(self, options: frozenset[str] = frozenset(), cipher: Cipher | None = None) -> None:
         self.protocol = NAME
         self.check: str | None = None
-        self.options = options
+        self._options = options
+        self._facts = ykc.facts_of(options)
+        self.ear = Ear(self._facts)
         self._cipher = cipher
-        self.scale = 1
         self._told_scale = 1
         self._sequence = 0
         self._is_enciphered = False
         self._gun_bytes: dict[tuple[str, int], int] = {}  # (pile, connector) -> the byte, where it is another number
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Deviations of the pile."""
+        return self._options
+
+    @options.setter
+    def options(self, options: frozenset[str]) -> None:
+        self._options = options
+        self._facts = self.ear.facts = ykc.facts_of(options)
 
     def configure(self, protocol: str | None) -> None:
         """Every YKC pile says its version at login; there is nothing to configure."""
@@ -53,46 +64,59 @@ class YkcTalk:
 
     def hear(self, cut: Cut, at_ms: int) -> PileEvent | FrameRefused:
         """The fact in a whole frame of the pile."""
-        wire = self._decipher(read_frame(cut.data, self.options))
-        if self.check is None and wire.direction == UP:  # in an unknown type a checksum may hold by chance
-            self.check = HIGH_FIRST if cut.is_high_first else LOW_FIRST
-        if wire.error is not None:
-            return FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
-        fact = ykc.to_event(wire, at_ms, scale=self.scale, options=self.options)
+        frame = cut.data
+        fact = self._fact(frame, at_ms)
         if fact is None:
-            text = f"type 0x{wire.type:02X} is sent by gateways, not by piles"
-            return FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
+            wire = read_frame(frame, self.options)
+            wire, frame = self._decipher(wire, frame)
+            self._learn_check(cut, wire.direction)
+            if wire.error is not None:
+                return FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
+            fact = self._fact(frame, at_ms)
+            if fact is None:
+                text = f"type 0x{wire.type:02X} is sent by gateways, not by piles"
+                return FrameRefused(at_ms, "unexpected", text, cut.data, cut.offset)
+        self._learn_check(cut, UP)
         if isinstance(fact, PileLoggedIn):
-            assert wire.raw is not None
-            self._told_scale = _TWO_MORE_DECIMALS if wire.raw["proto_ver_raw"] <= ykc.TWO_DECIMALS_UPTO else 1
-        self._learn_gun(fact.pile_id, wire)
+            self._told_scale = ykc.scale_of(frame)
+        self._learn_gun(fact.pile_id, self._facts.speaker_of(frame))
+        return fact
+
+    def _fact(self, frame: bytes, at_ms: int) -> PileEvent | None:
+        fact: PileEvent | None = self._facts.read(frame, at_ms, self.ear.scale)
         return fact
 
     def logged_in(self, login: PileLoggedIn) -> None:
         """The version in the login says how many decimals the pile's numbers have."""
         self.protocol = login.protocol
-        self.scale = self._told_scale
+        self.ear.scale = self._told_scale
 
-    def _learn_gun(self, pile_id: str, wire: WireFrame) -> None:
-        byte = wire.raw.get("gun", 0) if wire.raw is not None else 0
+    def _learn_check(self, cut: Cut, direction: str | None) -> None:
+        """In an unknown type a checksum may hold by chance."""
+        if self.check is None and direction == UP:
+            self.check = HIGH_FIRST if cut.is_high_first else LOW_FIRST
+
+    def _learn_gun(self, pile_id: str, speaker: bytes) -> None:
+        byte = ykc.gun_byte(speaker)
         connector = ykc.gun_number(byte)
         if byte != connector and len(self._gun_bytes) < _GUN_BYTES_MAX:
             self._gun_bytes[pile_id, connector] = byte
 
-    def _decipher(self, wire: WireFrame) -> WireFrame:
+    def _decipher(self, wire: WireFrame, frame: bytes) -> tuple[WireFrame, bytes]:
+        """A frame and its bytes in clear, or with what stands against that."""
         if wire.code != "encrypted" or self._cipher is None:
-            return wire
+            return wire, frame
         try:
-            body = self._cipher.decrypt(wire.body)
-            plain = read_frame(enclose(wire.type, body, sequence=wire.sequence), self.options)
+            frame = enclose(wire.type, self._cipher.decrypt(wire.body), sequence=wire.sequence)
+            plain = read_frame(frame, self.options)
         except ProtocolError as error:
-            return dataclasses.replace(wire, error=f"encrypted, and not to be decrypted: {error}")
+            return dataclasses.replace(wire, error=f"encrypted, and not to be decrypted: {error}"), frame
         self._is_enciphered = True
-        return plain
+        return plain, frame
 
     def overhear(self, cut: Cut, at_ms: int, pile_id: str) -> c.PileCommand | FrameRefused:
         """The order or answer in a whole frame that a gateway sent."""
-        wire = self._decipher(read_frame(cut.data, self.options))
+        wire, _ = self._decipher(read_frame(cut.data, self.options), cut.data)
         order = None if wire.error is not None else ykc_orders.to_command(wire, pile_id)
         if order is None:
             text = wire.error or _no_order(wire)

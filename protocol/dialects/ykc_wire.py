@@ -177,9 +177,12 @@ def _render(layout_fields: Any, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def render_fields(wire: WireFrame) -> dict[str, Any]:
     """The values of a frame in the forms that ``decode`` prints; empty when no layout fits."""
-    if wire.layout is None or wire.raw is None:
-        return {}
-    shown = _render(wire.layout.fields, wire.raw)
-    if "trailing_hex" in wire.raw:
-        shown["trailing_hex"] = wire.raw["trailing_hex"]
+    return {} if wire.layout is None or wire.raw is None else render_raw(wire.layout, wire.raw)
+
+
+def render_raw(layout: Layout, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw values of a layout in those forms."""
+    shown = _render(layout.fields, raw)
+    if "trailing_hex" in raw:
+        shown["trailing_hex"] = raw["trailing_hex"]
     return shown

@@ -12,7 +12,7 @@ from bench.goals import GOALS
 from bench.goals.mqtt import MOSQUITTO
 from bench.limit import Decoder
 from bench.measure import Measure
-from bench.piles import START_MS, record_frame, sample_stream, write_log
+from bench.piles import START_MS, record_frame, samples, write_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,9 @@ def test_every_goal_is_measured_and_written_down(tmp_path):
 
 
 def test_the_decoder_in_c_sees_what_is_there(tmp_path):
-    tally = Decoder().decode(sample_stream(100) + b"\x00" + record_frame(0, 0, START_MS, START_MS + 3_600_000, 70_000))
+    tally = Decoder().decode(
+        b"".join(samples(100)) + b"\x00" + record_frame(0, 0, START_MS, START_MS + 3_600_000, 70_000)
+    )
     assert (tally.frames, tally.samples, tally.bad_bytes) == (101, 100, 1)
     assert tally.energy_e4kwh == sum(range(0, 1000, 10))
     count = write_log(tmp_path / "log.pcap", 3_000, 5)

@@ -13,8 +13,12 @@ import protocol.codec
 from protocol.codec import byte_sum, checksum
 from protocol.detect import DIALECTS
 from protocol.dialect import UP
+from protocol.dialects.ykc import facts_of
+from protocol.dialects.ykc_frames import FRAMES as KNOWN
+from protocol.ear import Ear
 from protocol.errors import FieldError, LocalProtocolError
 from protocol.events import FrameRefused
+from protocol.framer import cut_of
 from protocol.link import Link
 from protocol.repeats import BEAT, REPORT, SAMPLE, SENT, Noted
 from tests.support.bodies import every_layout
@@ -22,6 +26,7 @@ from tests.support.frames import good_frames
 from tests.support.wire import frame
 
 FRAMES = good_frames("ykc")
+KINDS = [*KNOWN, 0xEE]
 LAYOUTS = list(every_layout().values())
 STARTS = (b"\x68", b"\xaa\xf5", b"\x68\xff", b"\xaa\xf5\xff\x03", b"\r\n")
 
@@ -71,6 +76,19 @@ def fuzz_links(rng: random.Random) -> None:
         link.observe_sent(piece, at_ms)
 
 
+def fuzz_facts(rng: random.Random) -> None:
+    frames = [frame(rng.choice(KINDS), rng.randbytes(rng.randrange(252)), enc=rng.random() < 0.05) for _ in range(8)]
+    frames += [rng.randbytes(rng.randrange(12))]
+    for one in frames:
+        fact = facts_of().read(one, rng.randrange(-1, 2**62), rng.choice((1, 100)))
+        assert fact is None or repr(fact)
+    ear = Ear(facts_of())
+    for one in frames:
+        ear.know(one, "0" * 14)
+    for fact in ear.hear([cut_of(one, 0, "") for one in frames * 2], 1, lambda cut, at_ms: None):
+        assert fact is None or hasattr(fact, "at_ms")
+
+
 def fuzz_codec(rng: random.Random) -> None:
     layout = rng.choice(LAYOUTS)
     body = rng.randbytes(max(0, layout.size + rng.randrange(-8, 40)))
@@ -99,6 +117,7 @@ def main(seed: int, seconds: int) -> None:
     while time.monotonic() < until_s:
         fuzz_framers(rng)
         fuzz_links(rng)
+        fuzz_facts(rng)
         for _ in range(20):
             fuzz_codec(rng)
         rounds += 1

@@ -3,9 +3,8 @@
 import pytest
 
 from protocol import events as e
-from protocol.dialects.ykc import direction_of, gun_number, known_vin, to_event
+from protocol.dialects.ykc import direction_of, facts_of, gun_number, known_vin
 from protocol.dialects.ykc_frames import DOWN, FRAMES, UP
-from protocol.dialects.ykc_wire import read_frame
 from tests.support.frames import good_frames
 from tests.support.wire import bcd, cp56, frame, record, sample, start_answer, start_request
 
@@ -17,8 +16,7 @@ FLAT = [(120000, 0, 0), (120000, 0, 0), (120000, 400000, 480000), (120000, 0, 0)
 
 
 def event(data, **how):
-    options = how.get("options", frozenset())
-    return to_event(read_frame(data, options), AT_MS, **how)
+    return facts_of(how.get("options", frozenset())).read(data, AT_MS, how.get("scale", 1))
 
 
 def a_record(**how):
@@ -326,7 +324,7 @@ def test_registers_256_times_too_large_are_seen_by_the_total(meter, energy, told
 
 def test_an_old_pile_s_record_is_scaled():
     data = record(SERIAL, PILE, start=None, end=None, tiers=FLAT, meter=(1, 4000), energy=4000, amount=4800)
-    fact = to_event(read_frame(data), AT_MS, scale=100)
+    fact = facts_of().read(data, AT_MS, 100)
     assert (fact.energy_e4kwh, fact.amount_e4yuan, fact.meter_stop_e4kwh) == (400000, 480000, 400000)
     assert fact.tiers[2] == e.RecordTier(120000, 40_000_000, 40_000_000, 48_000_000)
     assert fact.started.fault is e.TimeFault.ZERO_DATE

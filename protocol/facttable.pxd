@@ -1,0 +1,69 @@
+cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t
+
+from protocol.envelope cimport Envelope
+
+cdef enum:
+    ROWS_MAX = 64
+    KEPT_BYTES = 16
+    KINDS_MAX = 256
+
+
+# Who speaks on a link: a pile, or a connector of it; and the number that it named last.
+@cython.final
+cdef class Speaker:
+    cdef uint8_t name[KEPT_BYTES]
+    cdef Py_ssize_t width
+    cdef str pile_id
+    cdef uint8_t kept[KEPT_BYTES]
+    cdef str kept_text
+
+
+cdef struct Row:
+    int op
+    Py_ssize_t slot  # where in the object the value belongs, -1 for a part of another row's value
+    int at  # the field's place in the body, or the row of the first part
+    int width  # bytes of the field, or how many parts
+    int64_t add
+    int64_t blank
+    bint has_blank
+    int otherwise  # the row that tells when this one does not
+
+
+# One frame while it is read.
+cdef struct Heard:
+    const uint8_t* frame
+    const uint8_t* body
+    Py_ssize_t size  # of the body
+    int64_t scale
+
+
+@cython.final
+cdef class FactTable:
+    cdef readonly Py_ssize_t size
+    cdef readonly bint is_exact
+    cdef readonly type kind
+    cdef Py_ssize_t _speaker_at
+    cdef Py_ssize_t _speaker_width
+    cdef FactTable _other  # for bodies of another size of the same type
+    cdef int _count
+    cdef tuple _objects
+    cdef Row _rows[ROWS_MAX]
+
+    cdef object make(self, const Heard* heard, object at_ms, Speaker speaker)
+    cdef object _value(self, int index, const Heard* heard, object at_ms, Speaker speaker)
+    cdef object _rare(self, int index, const Heard* heard, object at_ms, Speaker speaker)
+
+
+@cython.final
+cdef class Facts:
+    cdef Envelope _envelope
+    cdef Py_ssize_t _head, _around
+    cdef list _tables
+    cdef PyObject* _first[KINDS_MAX]  # of each type; held by _tables
+
+    # The table for a whole frame in clear; ``None`` when no fact can be told from it.
+    cdef FactTable of(self, const uint8_t* frame, Py_ssize_t size)
+    cdef object tell(self, FactTable table, const uint8_t* frame, Py_ssize_t size, object at_ms, int64_t scale,
+                     Speaker speaker)

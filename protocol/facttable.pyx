@@ -1,0 +1,346 @@
+"""Runs fact tables: the fields of a body straight into the attributes of an event.
+
+A table is what ``attributes.py`` flattened from a declaration: one row per attribute. The event is a frozen dataclass
+with slots like any other; its values are written where its slots are, and no ``__init__`` runs, which would cost more
+than reading the frame. No object is made for the frame, its raw values, or anything else that the event does not hold.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcmp, memcpy
+
+from protocol.codec cimport hex_text, unsigned_big, unsigned_little
+from protocol.envelope cimport Envelope
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+
+cdef extern from *:
+    """
+    #include <structmember.h>
+
+    /* Where the member of a slot stands in its object, -1 when this is no such member. */
+    static Py_ssize_t slot_of(PyObject *member) {
+        if (Py_TYPE(member) != &PyMemberDescr_Type) return -1;
+        PyMemberDef *def = ((PyMemberDescrObject *)member)->d_member;
+        return def->type == T_OBJECT_EX ? def->offset : -1;
+    }
+    static PyObject *blank_of(PyObject *type) { return ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0); }
+    static void put(PyObject *object, Py_ssize_t slot, PyObject *value) {
+        *(PyObject **)((char *)object + slot) = value;
+    }
+    """
+    Py_ssize_t slot_of(object member)
+    object blank_of(object kind)
+    void put(object into, Py_ssize_t slot, PyObject* value) noexcept
+
+cdef enum:
+    MOMENT = 0
+    SEQUENCE = 1
+    PILE = 2
+    UINT = 3
+    UINT_BE = 4
+    SCALED = 5
+    CHOICE = 6
+    DIGITS = 7
+    IDENTIFIER = 8
+    GIVEN = 9
+    CHARS = 10
+    MADE = 11
+    WHOLE = 12
+    EACH = 13
+    SHOWN = 14
+    SURPLUS = 15
+    BODY = 16
+    SCALE = 17
+
+cdef enum:
+    SEQUENCE_AT = 2
+
+cdef object _OTHERWISE = object()
+OTHERWISE = _OTHERWISE  # an entry of a choice that another row decides
+
+
+@cython.final
+cdef class Speaker:
+    """Who speaks on a link: a pile, or a connector of it."""
+
+
+@cython.final
+cdef class Rendering:
+    """The values of a body in the forms that ``decode`` prints, rendered when somebody first looks."""
+
+    cdef object _show
+    cdef bytes _body
+    cdef dict _values
+
+    def __init__(self, show, bytes body not None):
+        self._show = show
+        self._body = body
+        self._values = None
+
+    cdef dict _all(self):
+        if self._values is None:
+            self._values = self._show(self._body)
+        return self._values
+
+    def __getitem__(self, name):
+        return self._all()[name]
+
+    def __iter__(self):
+        return iter(self._all())
+
+    def __len__(self):
+        return len(self._all())
+
+    def __contains__(self, name):
+        return name in self._all()
+
+    def __eq__(self, other):
+        return self._all() == ((<Rendering>other)._all() if isinstance(other, Rendering) else other)
+
+    __hash__ = None
+
+    def __repr__(self):
+        return repr(self._all())
+
+    def __reduce__(self):
+        return dict, (self._all(),)
+
+    def get(self, name, default=None):
+        """The value of a field, ``default`` when there is none."""
+        return self._all().get(name, default)
+
+    def keys(self):
+        """The names of all fields."""
+        return self._all().keys()
+
+    def values(self):
+        """The values of all fields."""
+        return self._all().values()
+
+    def items(self):
+        """(name, value) of all fields."""
+        return self._all().items()
+
+
+Mapping.register(Rendering)
+
+
+cdef inline bint _is_zero(const uint8_t* at, int width) noexcept nogil:
+    cdef int i
+    for i in range(width):
+        if at[i]:
+            return False
+    return True
+
+
+cdef str _kept(const uint8_t* at, int width, Speaker speaker):
+    """The digits of a number; the same object as before when the speaker named the same one last."""
+    if speaker is None or width != KEPT_BYTES:
+        return hex_text(at, width)
+    if speaker.kept_text is None or memcmp(speaker.kept, at, KEPT_BYTES):
+        memcpy(speaker.kept, at, KEPT_BYTES)
+        speaker.kept_text = hex_text(at, width)
+    return speaker.kept_text
+
+
+@cython.final
+cdef class FactTable:
+    """How the fields of one body become one event.
+
+    Args:
+        kind: the event's class, a frozen dataclass with slots.
+        rows: (attribute or ``None``, op, at, width, add, blank or ``None``, row of the otherwise or -1, object); the
+            attributes first.
+        size: bytes that a body must have.
+        is_exact: whether it may have no more.
+        speaker: (first byte, bytes) of what says in the body who speaks; ``(0, 0)`` when the link itself must look at
+            every such frame.
+    """
+
+    def __init__(self, type kind not None, rows, Py_ssize_t size, *, is_exact=False, speaker=(0, 0)):
+        assert is_dataclass(kind) and kind.__dataclass_params__.frozen and not hasattr(kind, "__post_init__")
+        assert {each[0] for each in rows} - {None} == {each.name for each in fields(kind)}, "a row for each attribute"
+        assert len(rows) <= ROWS_MAX
+        self.kind, self.size, self.is_exact = kind, size, is_exact
+        self._speaker_at, self._speaker_width = speaker
+        assert 0 <= self._speaker_at <= size - self._speaker_width and self._speaker_width <= KEPT_BYTES
+        self._other = None
+        self._objects = tuple([each[7] for each in rows])
+        self._count = 0
+        for i, row in enumerate(rows):
+            self._fill(i, len(rows), *row)
+
+    def _fill(self, int i, int count, name, int op, int at, int width, int64_t add, blank, int otherwise, thing):
+        cdef Row* row = &self._rows[i]
+        row.op, row.at, row.width, row.add = op, at, width, add
+        row.has_blank, row.blank, row.otherwise = blank is not None, blank or 0, otherwise
+        row.slot = -1 if name is None else slot_of(_member(self.kind, name))
+        assert name is None or (row.slot > 0 and self._count == i), "a slot each, the attributes first"
+        self._count += name is not None
+        assert otherwise == -1 or i < otherwise < count, "a row that is reached from above"
+        if op == MADE:
+            assert i < at <= count - width
+        elif op in (UINT, UINT_BE, SCALED, CHOICE, DIGITS, IDENTIFIER, CHARS, PILE):
+            assert 0 <= at <= self.size - width, "within the fixed part of the body"
+            assert op not in (UINT, UINT_BE, SCALED) or 1 <= width <= 7
+            assert op != CHOICE or (width == 1 and len(thing) == 256 and (otherwise > i or OTHERWISE not in thing))
+        elif op == SURPLUS:
+            assert otherwise > i
+        elif op == EACH:
+            assert isinstance(thing, FactTable) and at + width * (<FactTable>thing).size <= self.size
+
+    # The places of all fields lie within ``size`` bytes, which the body has.
+    @cython.boundscheck(False)
+    cdef object make(self, const Heard* heard, object at_ms, Speaker speaker):
+        """The event in a body of at least ``size`` bytes."""
+        cdef object made = blank_of(self.kind)
+        cdef object value
+        cdef int i
+        # hot: a row an attribute
+        for i in range(self._count):
+            value = self._value(i, heard, at_ms, speaker)
+            Py_INCREF(value)
+            put(made, self._rows[i].slot, <PyObject*>value)
+        return made
+
+    cdef object _value(self, int index, const Heard* heard, object at_ms, Speaker speaker):
+        cdef const Row* row = &self._rows[index]
+        cdef const uint8_t* field = heard.body + row.at
+        cdef int64_t number
+        cdef object chosen
+        cdef int op = row.op
+        if op == UINT:
+            number = unsigned_little(field, row.width)
+            return None if row.has_blank and number == row.blank else number + row.add
+        elif op == CHOICE:
+            chosen = <object>PyTuple_GET_ITEM(<object>PyTuple_GET_ITEM(self._objects, index), field[0])
+            return self._value(row.otherwise, heard, at_ms, speaker) if chosen is _OTHERWISE else chosen
+        elif op == SCALED:
+            return unsigned_little(field, row.width) * heard.scale
+        elif op == GIVEN:
+            return <object>PyTuple_GET_ITEM(self._objects, index)
+        elif op == MOMENT:
+            return at_ms
+        elif op == SEQUENCE:
+            return heard.frame[SEQUENCE_AT] | <int>heard.frame[SEQUENCE_AT + 1] << 8
+        elif op == PILE:
+            return speaker.pile_id if speaker is not None else hex_text(field, row.width)
+        elif op == IDENTIFIER:
+            return None if _is_zero(field, row.width) else _kept(field, row.width, speaker)
+        elif op == DIGITS:
+            return _kept(field, row.width, speaker)
+        else:
+            return self._rare(index, heard, at_ms, speaker)
+
+    cdef object _rare(self, int index, const Heard* heard, object at_ms, Speaker speaker):
+        """Values that only rare frames have."""
+        cdef const Row* row = &self._rows[index]
+        cdef const uint8_t* field = heard.body + row.at
+        cdef object thing = self._objects[index]
+        cdef FactTable inner
+        cdef Heard part
+        cdef list values
+        cdef int i
+        if row.op == MADE:
+            return thing(*[self._value(row.at + i, heard, at_ms, speaker) for i in range(row.width)])
+        if row.op == CHARS:
+            return PyBytes_FromStringAndSize(<const char*>field, row.width)
+        if row.op == UINT_BE:
+            return unsigned_big(field, row.width) + row.add
+        if row.op == EACH:
+            inner, values, part = thing, [], heard[0]
+            for i in range(row.width):
+                part.body, part.size = field + i * inner.size, inner.size
+                values.append(inner.make(&part, at_ms, speaker))
+            return tuple(values)
+        if row.op == SURPLUS:
+            return thing if heard.size > self.size else self._value(row.otherwise, heard, at_ms, speaker)
+        if row.op == SCALE:
+            return heard.scale
+        body = PyBytes_FromStringAndSize(<const char*>heard.body, heard.size)
+        if row.op == SHOWN:
+            return Rendering(thing, body)
+        if row.op == WHOLE:
+            return thing(body)
+        assert row.op == BODY
+        return body
+
+
+def _member(type kind, str name):
+    """The member that stands for an attribute's slot."""
+    return next((base.__dict__[name] for base in kind.__mro__ if name in base.__dict__), None)
+
+
+@cython.final
+cdef class Facts:
+    """The fact tables of one dialect.
+
+    Args:
+        envelope: around the bodies.
+        tables: by type; those for one size before those for any.
+    """
+
+    def __init__(self, Envelope envelope not None, tables):
+        self._envelope = envelope
+        self._head = envelope.head_bytes
+        self._around = envelope.head_bytes + envelope.tail_bytes
+        self._tables = [tuple(each) for each in tables.values()]
+        for kind in range(KINDS_MAX):
+            self._first[kind] = NULL
+        for kind, each in tables.items():
+            assert 0 <= kind < KINDS_MAX
+            self._first[kind] = <PyObject*>each[0]
+            for table, other in zip(each, each[1:]):
+                (<FactTable>table)._other = other
+
+    cdef FactTable of(self, const uint8_t* frame, Py_ssize_t size):
+        cdef Py_ssize_t body = size - self._around
+        cdef int kind
+        cdef FactTable table
+        if body < 0 or frame[self._envelope._flag_at]:
+            return None
+        kind = self._envelope.type_of(frame)
+        if kind >= KINDS_MAX:
+            return None
+        if self._first[kind] == NULL:
+            return None
+        table = <FactTable>self._first[kind]
+        while table is not None and body != table.size and (body < table.size or table.is_exact):
+            table = table._other
+        return table
+
+    cdef object tell(self, FactTable table, const uint8_t* frame, Py_ssize_t size, object at_ms, int64_t scale,
+                     Speaker speaker):
+        cdef Heard heard
+        heard.frame = frame
+        heard.body = frame + self._head
+        heard.size = size - self._around
+        heard.scale = scale
+        return table.make(&heard, at_ms, speaker)
+
+    def read(self, bytes frame not None, at_ms, int64_t scale=1):
+        """The fact in a whole frame; ``None`` when it is not in clear, of a type that tells none, or too short.
+
+        Args:
+            at_ms: when it was received, Unix ms.
+            scale: what scaled values are multiplied by.
+        """
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(frame)
+        cdef FactTable table = self.of(data, PyBytes_GET_SIZE(frame))
+        if table is None:
+            return None
+        return self.tell(table, data, PyBytes_GET_SIZE(frame), at_ms, scale, None)
+
+    def speaker_of(self, bytes frame not None):
+        """What says in a frame who speaks, as it stands; empty when the frame tells no fact, or nobody is named."""
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(frame)
+        cdef FactTable table = self.of(data, PyBytes_GET_SIZE(frame))
+        if table is None:
+            return b""
+        return frame[self._head + table._speaker_at :][: table._speaker_width]
