@@ -66,11 +66,13 @@ cdef class Ear:
             otherwise: (cut, moment) → the fact or refusal, for every cut that a table alone does not settle.
         """
         cdef Cut cut
-        cdef list told = []
+        cdef list told = [None] * len(cuts)
+        cdef Py_ssize_t i = 0
         # hot: a frame a round
         for cut in cuts:
             fact = None if cut.reason or self._facts is None else self._known(cut.data, at_ms)
-            told.append(otherwise(cut, at_ms) if fact is None else fact)
+            told[i] = otherwise(cut, at_ms) if fact is None else fact
+            i += 1
         return told
 
     cdef object _known(self, bytes frame, object at_ms):

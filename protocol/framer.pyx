@@ -120,6 +120,8 @@ cdef inline Py_ssize_t _next_start(const uint8_t* data, Py_ssize_t size, Py_ssiz
     cdef const uint8_t* found
     if at >= size:
         return size
+    if data[at] == start:
+        return at
     found = <const uint8_t*>memchr(data + at, start, size - at)
     return found - data if found != NULL else size
 
