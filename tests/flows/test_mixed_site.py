@@ -8,13 +8,13 @@ import pytest
 from gateway.simulator.lines import MqttDialler, TcpLine
 from gateway.simulator.plan import Gap
 from gateway.simulator.scripts import cast_fleet
-from tests.flows.conftest import SPEED
 from tests.support.brokers import Mosquitto, needs_mosquitto
 from tests.support.familyday import SEED, check_all, check_replay, expected_fen, live_through
 
 FAULTS = ("none", "half-frames", "garbage", "cut-link", "duplicate-records")
 HOLDS_BACK = ("half-frames",)  # what came late leaves less time for the energy that it tells: rightly doubted
 COUNT = 10
+SPEED = 20  # at sixty a tenth of a second of a busy machine is six seconds, and energy is rightly doubted
 
 
 def cast_of(count):
@@ -61,11 +61,10 @@ def check_amounts(day, *, is_calm=True):
         for story in pile.stories:
             bill = day.bills[story.transaction_id]
             is_clean = is_calm and FAULTS[number % len(FAULTS)] not in HOLDS_BACK
-            assert bill["status"] == "normal" or not is_clean, (
-                pile.plan.protocol,
-                story,
-                bill["document"]["anomalies"],
-            )
+            # a car that finds the link cut starts on its card: the time then rests on the pile's clock alone
+            allowed = ("normal", "provisional") if story.channel == "offline" else ("normal",)
+            codes = [each["code"] for each in bill["document"]["anomalies"]]
+            assert bill["status"] in allowed or not is_clean, (pile.plan.protocol, story.transaction_id, codes)
             if bill["status"] == "normal":
                 assert bill["energy_e4kwh"] == story.energy_e4kwh
                 assert bill["amount_fen"] == expected_fen(pile, story)
@@ -93,7 +92,7 @@ def test_a_daemon_that_is_killed_loses_no_record_of_either_family(tmp_path):
             await asyncio.to_thread(daemon.start)
 
     # an acknowledgement has 2 s of the pile's time to arrive in: at this speed a tenth of a second
-    done = live_through(tmp_path, cast_of(COUNT), "mixed", speed=20, meanwhile=killing)
+    done = live_through(tmp_path, cast_of(COUNT), "mixed", speed=SPEED, meanwhile=killing)
     check_all(done, is_killed=True)
     check_amounts(done, is_calm=False)
 
@@ -138,7 +137,7 @@ def test_some_are_behind_a_broker_that_is_killed_on_the_way(tmp_path, count):
             tmp_path,
             cast_of(count),
             "mixed",
-            speed=SPEED if count < 50 else 20,
+            speed=SPEED,
             more=f'[[mqtt]]\nclient_id = "mixed"\nurl = "{broker.url}"\n',
             dial=dial,
             meanwhile=killing,

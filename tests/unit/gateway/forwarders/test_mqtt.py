@@ -140,14 +140,19 @@ TRANSACTIONS, EVENTS = 5, 40
 
 
 async def drained_through(broker, store, cut, version):
-    """Let an outbox drain while ``cut`` happens to the broker; returns what a lasting subscriber got."""
+    """Let an outbox drain while ``cut`` happens to the broker; returns what a lasting subscriber got.
+
+    Its session stands before the first event: MQTT 3.1.1 has no word for "nobody is subscribed".
+    """
     got = []
+    subscribed = asyncio.Event()
 
     async def listen():
         while True:
             try:
                 async with receiver(broker.port) as erp:
                     await erp.subscribe("pilegate/events/#", qos=1)
+                    subscribed.set()
                     async for message in erp.messages:
                         got.append(json.loads(message.payload))
             except aiomqtt.MqttError:
@@ -158,6 +163,7 @@ async def drained_through(broker, store, cut, version):
             await asyncio.sleep(0.02)
 
     listening = asyncio.create_task(listen())
+    await asyncio.wait_for(subscribed.wait(), 30)
     drain = Drain("erp", MqttSender(config(broker.url, protocol_version=version)), QUICK, store, Clock(), Metrics())
     draining = asyncio.create_task(drain.run())
     try:
