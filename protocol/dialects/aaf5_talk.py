@@ -83,6 +83,7 @@ class Aaf5Talk:
         self._ref = 0
         self._asked: OrderedDict[int, _Asked] = OrderedDict()
         self._owed: dict[str, int] = {}  # pile -> ref of the record that stands at the head of its queue
+        self._newest: dict[str, tuple[bytes, int]] = {}  # pile -> its newest record as it came, and when
         self._unanswered: deque[tuple[str, int, str]] = deque(maxlen=_ASKED_MAX)  # (pile, connector, serial), for logs
         self._swipes = Swipes()
         self._started: dict[int, tuple[int, str]] = {}
@@ -135,13 +136,22 @@ class Aaf5Talk:
         heard = self._heard(wire, ref, at_ms)
         event = aaf5.to_event(heard)
         if isinstance(event, e.RecordReceived) and not aaf5.is_history(wire):
-            self._owed[event.pile_id] = ref
+            if not self._is_doubled(event.pile_id, cut.data, at_ms):
+                self._owed[event.pile_id] = ref
             self._unanswered.append((event.pile_id, event.connector, event.serial))
         elif isinstance(event, e.StartRequested):
             self._swipes.asked(Swipe(wire.sequence, event.connector, event.card_uid or "", at_ms))
         elif isinstance(event, e.SampleReceived) and event.transaction_id:
             self._running[event.connector] = event.transaction_id
         return event
+
+    def _is_doubled(self, pile_id: str, frame: bytes, at_ms: int) -> bool:
+        """Whether the way doubled a record: a pile sends one again after ten seconds, and counts one answer."""
+        former, heard_ms = self._newest.get(pile_id, (b"", 0))
+        if frame == former and at_ms - heard_ms <= LATE_MS:
+            return True
+        self._newest[pile_id] = frame, at_ms
+        return False
 
     def _follow(self, frame: bytes) -> None:
         """A frame that only one profile has proves it, once a link, unless the profile is configured."""

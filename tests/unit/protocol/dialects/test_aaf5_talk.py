@@ -120,6 +120,15 @@ def test_a_record_is_acknowledged_once():
     assert acknowledge(link, fact) == b""
 
 
+def test_a_record_that_the_way_doubled_is_acknowledged_once():
+    for order in ((0, 1), (1, 0)):
+        link = logged_in()
+        copies = [record(link), record(link, at_ms=AT_MS + 50)]
+        assert sum(bool(acknowledge(link, copies[index], AT_MS + 60)) for index in order) == 1
+        again = record(link, at_ms=AT_MS + 10_000)
+        assert acknowledge(link, again, AT_MS + 10_050), "its answer was lost: the pile says it again"
+
+
 def test_what_was_never_received_is_never_acknowledged():
     link = logged_in()
     assert link.send(c.AcknowledgeRecord("F5A1", None, "X", True), AT_MS) == b""
