@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import zstandard
 
-_PLAIN_BYTES = 1 << 20
+_PLAIN_BYTES = 1 << 16  # larger ones come from fresh pages every time, which costs more than the calls
 _GZIP_BYTES = 1 << 16
 _GZIP_OUT_BYTES = 1 << 20
 # One zstd block of 4 bytes may stand for 128 KiB, so a small bite is what bounds the memory.
