@@ -7,6 +7,7 @@ from collections import defaultdict
 from gateway.opensession import OpenSession
 
 Name = tuple[str, str]  # what kind of name, and the name
+CAR, ACCOUNT = KINDS = ("car", "account")
 
 
 class Company:
@@ -36,11 +37,19 @@ class Company:
                 if other is session or other.place == session.place or key in found:
                     continue
                 found[key] = other
-                if name[0] == "car":
-                    session.has_parallel = other.has_parallel = True
-                else:
-                    session.has_concurrent = other.has_concurrent = True
+                mark(session, name[0])
+                mark(other, name[0])
         return list(found.values())
+
+
+def mark(session: OpenSession, kind: str) -> bool:
+    """Note in a session that it has company of a kind; False if that is known."""
+    had = session.has_parallel if kind == CAR else session.has_concurrent
+    if kind == CAR:
+        session.has_parallel = True
+    else:
+        session.has_concurrent = True
+    return not had
 
 
 def names_of(session: OpenSession) -> tuple[Name, ...]:
@@ -48,4 +57,4 @@ def names_of(session: OpenSession) -> tuple[Name, ...]:
     if session.authorisation is None:
         return ()
     car, account = session.parallel_no, session.account
-    return (*((("car", car),) if car is not None else ()), *((("account", account),) if account is not None else ()))
+    return (*(((CAR, car),) if car is not None else ()), *(((ACCOUNT, account),) if account is not None else ()))

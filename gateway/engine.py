@@ -12,6 +12,7 @@ from billing_core.tariff import Tariff, TariffBook
 from billing_core.timers import Timers
 from gateway.alarms import Alarms
 from gateway.booked import tiers_of
+from gateway.company import Company
 from gateway.facts import instant_ms
 from gateway.lanes import Lane, Presence
 from gateway.naming import Naming
@@ -37,12 +38,22 @@ class Engine:
         silence_ms_max: a pile not heard for this long is offline.
         recall: how a session that is not in memory is found.
         is_replay: take every pile, and learn tariffs from the log's own orders where the site has none.
+        company: who charges beside whom; one of its own when not given.
     """
 
-    def __init__(self, site: Site, timers: Timers, *, silence_ms_max: int, recall: Recall, is_replay: bool) -> None:
+    def __init__(
+        self,
+        site: Site,
+        timers: Timers,
+        *,
+        silence_ms_max: int,
+        recall: Recall,
+        is_replay: bool,
+        company: Company | None = None,
+    ) -> None:
         self.piles = Piles(site, silence_ms_max=silence_ms_max, accepts_unknown=is_replay)
         kept_max = _REPLAY_KEPT_MAX if is_replay else _KEPT_MAX
-        self.sessions = Sessions(site, timers, recall, billed_kept_max=kept_max)
+        self.sessions = Sessions(site, timers, recall, billed_kept_max=kept_max, company=company)
         self.naming = Naming(self.sessions)
         self.records = Records(self.sessions)
         self._is_replay = is_replay

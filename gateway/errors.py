@@ -6,7 +6,8 @@
     ├── ConfigError     the configuration or a site file cannot be used: file, line, reason
     ├── ListenerError   a port cannot be served
     ├── StoreError      the database refused, is full, is locked, or is damaged
-    └── ForwardError    an upstream cannot be reached or refuses
+    ├── ForwardError    an upstream cannot be reached or refuses
+    └── ReplayError     a process that replays a part of a log failed or died
 """
 
 from __future__ import annotations
@@ -49,3 +50,7 @@ class StoreError(GatewayError):
 
 class ForwardError(GatewayError):
     """An upstream cannot be reached, or its configuration cannot be used."""
+
+
+class ReplayError(GatewayError):
+    """A process that replays a part of a log failed or died: there are no bills."""

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from billing_core.timers import Timers
+from gateway.company import mark
 from gateway.engine import Engine
 from gateway.framelog import LogDamage, LogLine
 from gateway.framelog.scan import ShortWay
 from gateway.listeners.topics import USUAL, Routes, only_pile_of
 from gateway.outcome import BillIssued, Outcome
+from gateway.parting import Moment, Part
 from gateway.site import Site
 from gateway.store import Store
 from gateway.store.memory import MemoryStore
@@ -37,13 +39,16 @@ _ANSWERS_KEPT_MAX = 64
 class Finding:
     """Something in the log that a person should know.
 
-    ``code`` is frame_refused, log_damaged, answer_differs, or pile_unlisted (which alone is no fault).
+    ``code`` is frame_refused, log_damaged, answer_differs, or pile_unlisted (which alone is no fault). ``at_ms`` is the
+    log's clock then, ``lead`` the pile that its link began with.
     """
 
     code: str
     source: str
     position: int
     text: str
+    at_ms: int = dataclasses.field(default=0, compare=False)
+    lead: str | None = dataclasses.field(default=None, compare=False)
 
     @property
     def is_fault(self) -> bool:
@@ -67,6 +72,8 @@ class _ReplayLink:
         self.answers: dict[type, deque[commands.Command]] = defaultdict(lambda: deque(maxlen=_ANSWERS_KEPT_MAX))
         self.is_refused = False
         self.must_log_in = must_log_in
+        self.lead: str | None = None  # the pile of the first fact here, or of the first order
+        self.untold: list[Finding] = []  # until that is known
         self.held: list[events.PileEvent] = []  # an unlisted pile's login, and what came with it, until its answer
 
 
@@ -80,6 +87,7 @@ class Replay:
         on_finding: told of everything a person should know.
         mirror: a database that gets everything too.
         routes: families of topics, for logs of what came through a broker.
+        part: this replay takes some piles' links only, and notes there what concerns others.
     """
 
     def __init__(
@@ -91,9 +99,17 @@ class Replay:
         on_finding: Callable[[Finding], None],
         mirror: Store | None = None,
         routes: Sequence[Routes] = USUAL,
+        part: Part | None = None,
     ) -> None:
         self.store = MemoryStore(mirror)
-        self.engine = Engine(site, timers, silence_ms_max=silence_ms_max, recall=self.store.recall, is_replay=True)
+        self.engine = Engine(
+            site,
+            timers,
+            silence_ms_max=silence_ms_max,
+            recall=self.store.recall,
+            is_replay=True,
+            company=part.company if part is not None else None,
+        )
         self.short = ShortWay(self.engine.alarms)
         self._frames = 0
         self._site = site
@@ -103,6 +119,12 @@ class Replay:
         self._owner: dict[str, str] = {}  # pile -> link it spoke on last
         self._told_unlisted: set[str] = set()
         self._at_ms = -(2**62)
+        self._part = part
+        self._others: set[str] = set()  # links that another part takes
+        self._place: tuple[int, int, int] = (self._at_ms, -1, 0)  # of the newest line that was ours
+        self._is_firing = False
+        if part is not None:
+            part.moment = self._moment
 
     def run(self, lines: Iterable[LogLine | LogDamage], *, until_ms: int | None = None) -> None:
         """Feed all lines up to ``until_ms`` (Unix ms), then let the clock stand there.
@@ -118,8 +140,11 @@ class Replay:
             if until_ms is not None and line.at_ms > until_ms:
                 continue
             self.feed(line)
-        if until_ms is not None:
-            self._advance(until_ms)
+        end_ms = max(self._at_ms, self.short.newest_ms) if until_ms is None else until_ms
+        self._hear((end_ms, 2**31, 0, 0))
+        self._advance(end_ms)
+        for link in self._links.values():
+            self._tell(link)
 
     @property
     def frames(self) -> int:
@@ -128,7 +153,18 @@ class Replay:
 
     def feed(self, line: LogLine) -> None:
         """One line of a log. Time never steps back: an earlier stamp counts as the newest seen."""
+        if self._part is not None:
+            at_ms = max(self._at_ms, line.at_ms, self.short.newest_ms)
+            place = (at_ms, self._part.files[line.source], line.position)
+            self._hear((*place, 0))
         self._advance(line.at_ms)
+        if line.link in self._others:
+            if line.kind in ("up", "down"):
+                return
+            self._others.remove(line.link)
+            self.short.forget(line.link)
+        if self._part is not None:
+            self._place = place
         if line.kind == "open":
             self._close(line)
             self._open(line, must_log_in=line.is_own)
@@ -143,7 +179,17 @@ class Replay:
 
     def _advance(self, at_ms: int) -> None:
         self._at_ms = self.short.newest_ms = max(self._at_ms, at_ms, self.short.newest_ms)
-        self._keep(self.engine.on_timer(self._at_ms))
+        self._fire(self._at_ms)
+
+    def _fire(self, at_ms: int) -> None:
+        self._is_firing = True
+        self._keep(self.engine.on_timer(at_ms))
+        self._is_firing = False
+
+    def _moment(self) -> Moment:
+        """Now: a deadline comes before all lines that are not earlier, and never before what armed it."""
+        place = (*self._place, 0)
+        return max((self.engine.alarms.fired_ms, -1, 0, 0), (*self._place, 1)) if self._is_firing else place
 
     def _open(self, line: LogLine, *, must_log_in: bool = False) -> _ReplayLink:
         only_pile = only_pile_of(line.link, self._routes)
@@ -154,10 +200,46 @@ class Replay:
     def _close(self, line: LogLine) -> None:
         link = self._links.pop(line.link, None)
         self.short.forget(line.link)
+        self._tell(link)
         for pile_id in sorted(link.pile_ids) if link else ():
             if self._owner.get(pile_id) == line.link:
                 del self._owner[pile_id]
                 self._keep(self.engine.on_link_lost(pile_id, self._at_ms))
+
+    # -- parts ----------------------------------------------------------------------------------------
+
+    def _hear(self, before: Moment) -> None:
+        """Take up what other parts tell of the time before a line."""
+        if self._part is None:
+            return
+        for at_ms, (transaction_id, kind) in self._part.take_told(before):
+            self._fire(at_ms)
+            session = self.engine.sessions.held(transaction_id)
+            if session is not None and mark(session, kind):
+                self.store.keep([session.saved()])
+
+    def _is_ours(self, link: _ReplayLink, line: LogLine, pile_id: str) -> bool:
+        """Whether this part takes a link; its first fact or order tells."""
+        if link.lead is None:
+            link.lead = pile_id
+            if self._part is not None:
+                if not self._part.share.takes(pile_id):
+                    del self._links[line.link]
+                    self._others.add(line.link)
+                    self.short.skip(line.link)
+                    return False
+                self._part.begin(pile_id)
+            self._tell(link)
+        return True
+
+    def _tell(self, link: _ReplayLink | None) -> None:
+        """Tell what waited for the link's first fact; without any, the first part tells it."""
+        if link is None or not link.untold:
+            return
+        findings, link.untold = link.untold, []
+        if link.lead is not None or self._part is None or self._part.share.is_first:
+            for finding in findings:
+                self._on_finding(dataclasses.replace(finding, lead=link.lead))
 
     # -- pile to gateway ------------------------------------------------------------------------------
 
@@ -166,6 +248,8 @@ class Replay:
             if isinstance(fact, events.FrameRefused):
                 self._find("frame_refused", line, f"{fact.code}: {fact.detail} at byte {fact.offset}")
                 continue
+            if not self._is_ours(link, line, fact.pile_id):
+                return
             self._frames += 1
             if link.held or self._is_open_question(link, fact):
                 link.held.append(fact)
@@ -188,6 +272,7 @@ class Replay:
         elif link.link.protocol != link.protocol:
             link.protocol = link.link.protocol
             self.engine.on_protocol(event.pile_id, link.protocol)
+        self._note(link, event)
         outcome = self.engine.on_event(event, line.link)
         self._keep(outcome)
         for answer in outcome.replies:
@@ -222,6 +307,8 @@ class Replay:
             if isinstance(order, events.FrameRefused):
                 self._find("frame_refused", line, f"{order.code}: {order.detail} at byte {order.offset} (sent)")
                 continue
+            if not self._is_ours(link, line, order.pile_id):
+                return
             self._frames += 1
             if isinstance(order, commands.AnswerLogin):
                 self._decide(link, line, order)
@@ -232,7 +319,13 @@ class Replay:
                 link.link.remember_sent(index, self.engine.piles.state(order.pile_id).connector(order.connector).lane)
                 self.short.watch(line.link, *link.link.framers)
             if not isinstance(order, _ANSWERS) or isinstance(order, commands.SendTariff):
+                self._note(link, order)
                 self._keep(self.engine.on_command(order, self._at_ms))
+
+    def _note(self, link: _ReplayLink, fact: events.PileEvent | commands.PileCommand) -> None:
+        if self._part is not None:
+            assert link.lead is not None
+            self._part.note(fact.pile_id, link.lead, fact)
 
     def _decide(self, link: _ReplayLink, line: LogLine, answer: commands.AnswerLogin) -> None:
         """The log's gateway took a pile, or refused it and closed the link."""
@@ -263,7 +356,14 @@ class Replay:
             self.engine.piles.traffic.take_fed()  # samples come to the store with their session: nobody asks for them
 
     def _find(self, code: str, line: LogLine | LogDamage, text: str) -> None:
-        self._on_finding(Finding(code, line.source, line.position, text))
+        link = self._links.get(line.link) if isinstance(line, LogLine) else None
+        finding = Finding(code, line.source, line.position, text, self._at_ms, link.lead if link else None)
+        if self._part is None or (link is not None and link.lead is not None):
+            self._on_finding(finding)
+        elif link is not None:
+            link.untold.append(finding)
+        elif self._part.share.is_first:
+            self._on_finding(finding)
 
     def bills(self, *, all_revisions: bool = False) -> Sequence[BillIssued]:
         """Newest revision of every bill, or all of them, in order of the session's end."""

@@ -16,8 +16,8 @@ from gateway.bundle.verifying import Verdict, verify_bundle
 from gateway.clock import Clock
 from gateway.commands.common import db_option, reading
 from gateway.config import read_config
+from gateway.framelog.merging import merged
 from gateway.outcome import FrameKept
-from gateway.replaying import merged
 from gateway.show import say
 from gateway.site import Site
 from gateway.sitetext import site_text

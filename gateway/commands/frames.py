@@ -33,6 +33,14 @@ from gateway.tomlfile import TomlFile
     default=None,
     help="Also write everything to this new database.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Share the work among so many processes; the bills are the same. Not with --db.",
+)
 def replay(
     logs: tuple[Path, ...],
     site_path: Path | None,
@@ -40,6 +48,7 @@ def replay(
     as_json: bool,
     all_revisions: bool,
     db_path: Path | None,
+    jobs: int,
 ) -> None:
     """Bills from frame logs: text logs, captures of the daemon, tcpdump captures; plain, .gz or .zst."""
     from gateway.listeners.topics import USUAL, routes_from
@@ -57,6 +66,7 @@ def replay(
             all_revisions=all_revisions,
             db_path=db_path,
             routes=routes_from(source) if source else USUAL,
+            jobs=jobs,
         )
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.config import Config
 from gateway.demo.claims import Claim
+from gateway.framelog.merging import merged
 from gateway.replay import Finding, Replay
-from gateway.replaying import merged
 
 
 def check_replay(

@@ -33,7 +33,7 @@ def read_log(
         path: the file, compressed when it ends in ``.gz`` or ``.zst``.
         pile_ports: for tcpdump captures, the TCP ports that piles connect to; empty for any.
         short: lines of the daemon's own captures that may be spared, see ``scan.pyx``.
-        on_progress: told how many bytes were read, decompressed, now and then.
+        on_progress: told how many bytes of the file were read, compressed as they are, now and then.
 
     Raises ``OSError`` when the file cannot be read.
     """
@@ -50,7 +50,7 @@ def read_log(
         for chunk in everything:
             end += len(chunk)
             if on_progress is not None:
-                on_progress(end)
+                on_progress(source.read_bytes)
             yield chunk
 
     if head[:FILE_HEADER_BYTES] == file_header():

@@ -1,4 +1,4 @@
-"""Reads the daemon's own captures, and spares those lines that only repeat.
+"""Reads the daemon's own captures, and spares those lines that only repeat, or are another process's.
 
 What a record holds is told in ``capture.py``. A reader by itself yields every line. Given a ``ShortWay`` it hands the
 bytes of watched links to their framers first: reads that consist of repeats go straight to their takers and yield
@@ -6,8 +6,10 @@ nothing; of any other read what is left is yielded. Nothing overtakes a line, a 
 """
 
 cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memset
 
 from gateway.alarms cimport Alarms
 from protocol.framer cimport Framer
@@ -24,6 +26,7 @@ cdef enum:
     RECORD_HEADER = 16
     PSEUDO = 8
     NEVER = -1
+    SKIPS = 65_536  # link numbers that are known without a dict; all but those of very long runs
 
 cdef int LOST = _LOST
 cdef int VERSION = _VERSION
@@ -39,8 +42,11 @@ cdef class _Watched:
     cdef Framer down
 
 
+cdef _Watched _SKIPPED = _Watched()
+
+
 cdef class ShortWay:
-    """Which links' repeats need not be yielded, and until when.
+    """Which links' repeats need not be yielded, nor anything of some links, and until when.
 
     Args:
         alarms: deadlines that must be seen to before anything later.
@@ -65,10 +71,15 @@ cdef class ShortWay:
     def watch(self, str link not None, Framer up, Framer down):
         """Spare the repeats of this link."""
         cdef _Watched watched = self._watched.get(link)
-        if watched is None:
+        if watched is None or watched is _SKIPPED:
             watched = self._watched[link] = _Watched()
             self._version += 1
         watched.up, watched.down = up, down
+
+    def skip(self, str link not None):
+        """Yield of this link only that it opens and closes."""
+        self._watched[link] = _SKIPPED
+        self._version += 1
 
     def forget(self, str link not None):
         """Yield everything of this link."""
@@ -99,6 +110,7 @@ cdef class CaptureReader:
     cdef bint _is_over
     cdef dict _links  # number -> name
     cdef dict _by_no  # number -> _Watched or None, of the version below
+    cdef bytearray _skipped  # by number, of the same version: whether it is known to be skipped
     cdef int64_t _version
 
     def __init__(self, str source not None, chunks, ShortWay short=None):
@@ -111,6 +123,7 @@ cdef class CaptureReader:
         self._is_over = False
         self._links = {}
         self._by_no = {}
+        self._skipped = bytearray(SKIPS)
         self._version = NEVER
 
     def __iter__(self):
@@ -180,17 +193,29 @@ cdef class CaptureReader:
         cdef _Watched watched
         cdef Framer framer
         cdef int64_t due_ms
+        cdef uint32_t number
         if at_ms > short.horizon_ms:
             return 0
         if self._version != short._version:
             self._by_no.clear()
+            memset(PyByteArray_AS_STRING(self._skipped), 0, SKIPS)
             self._version = short._version
         number = _u32(data + 4)
+        if number < SKIPS and PyByteArray_AS_STRING(self._skipped)[number]:
+            if at_ms > short.newest_ms:
+                short.newest_ms = at_ms
+            return held - PSEUDO
         found = self._by_no.get(number, False)
         if found is False:
             found = self._by_no[number] = short._watched.get(self._links.get(number))
         if found is None:
             return 0
+        if found is _SKIPPED:
+            if number < SKIPS:
+                PyByteArray_AS_STRING(self._skipped)[number] = 1
+            if at_ms > short.newest_ms:
+                short.newest_ms = at_ms
+            return held - PSEUDO
         watched = <_Watched>found
         framer = watched.up if kind == UP else watched.down
         if framer is None:
@@ -212,16 +237,23 @@ cdef class CaptureReader:
                 return LogDamage(self._source, position, payload.decode(errors="replace"))
             if kind == OPEN:
                 self._links[number] = payload.decode(errors="replace")
-                self._by_no.pop(number, None)
+                self._unknow(number)
                 if data[3]:
                     return None
             payload = b""
         link = self._links.get(number) or f"link-{number}"
         if kind == CLOSE:  # nothing follows, and a long log has very many links
             self._links.pop(number, None)
-            self._by_no.pop(number, None)
+            self._unknow(number)
         protocol = _NAMES.get(data[2])
         return _make(LogLine, (at_ms, link, KINDS[kind], payload, protocol, self._source, position, True))
+
+    cdef int _unknow(self, uint32_t number) except -1:
+        """The number is another link's from now on, or nobody's."""
+        self._by_no.pop(number, None)
+        if number < SKIPS:
+            PyByteArray_AS_STRING(self._skipped)[number] = 0
+        return 0
 
     cdef object _ended(self):
         cdef Py_ssize_t left = PyBytes_GET_SIZE(self._buffer) - self._at

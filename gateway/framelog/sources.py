@@ -22,7 +22,8 @@ _GZIP_HEADER = 31  # zlib's window bits for a gzip stream
 class Source:
     """A log file as a stream of chunks.
 
-    ``chunks()`` ends quietly at damage of the compression; ``damage`` then holds the reason.
+    ``chunks()`` ends quietly at damage of the compression; ``damage`` then holds the reason. ``read_bytes`` of the file
+    were read so far, compressed as they are.
 
     Args:
         path: compressed when its suffix is ``.gz`` or ``.zst``, or its first bytes say so.
@@ -31,6 +32,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self.damage: str | None = None
+        self.read_bytes = 0
         self._path = path
 
     def chunks(self) -> Iterator[bytes]:
@@ -44,13 +46,18 @@ class Source:
             elif suffix == ".zst" or magic == _ZSTD_MAGIC:
                 yield from self._unzstd(file)
             else:
-                while chunk := file.read(_PLAIN_BYTES):
+                while chunk := self._read(file, _PLAIN_BYTES):
                     yield chunk
+
+    def _read(self, file: BinaryIO, size: int) -> bytes:
+        chunk = file.read(size)
+        self.read_bytes += len(chunk)
+        return chunk
 
     def _gunzipped(self, file: BinaryIO) -> Iterator[bytes]:
         engine = zlib.decompressobj(_GZIP_HEADER)
         is_begun = False
-        while chunk := file.read(_GZIP_BYTES):
+        while chunk := self._read(file, _GZIP_BYTES):
             while chunk:
                 if engine.eof:  # several members behind each other, or zeros that pad a tape
                     chunk = chunk.lstrip(b"\0")
@@ -75,7 +82,7 @@ class Source:
     def _unzstd(self, file: BinaryIO) -> Iterator[bytes]:
         engine = zstandard.ZstdDecompressor().decompressobj()
         is_begun = False
-        while chunk := file.read(_ZSTD_BYTES):
+        while chunk := self._read(file, _ZSTD_BYTES):
             while chunk:
                 if engine.eof:
                     engine = zstandard.ZstdDecompressor().decompressobj()

@@ -22,7 +22,7 @@ _SETTLED_MAX = 16  # billed sessions held in memory: the engine holds those that
 _STATE = struct.Struct("<6q?b")  # a live state, packed: a charge has hundreds; is_plugged as -1, 0, 1
 _TABLES = """
 CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB) WITHOUT ROWID;
-CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB,
+CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB, pile_id TEXT, is_review INTEGER,
  PRIMARY KEY (order_ms, transaction_id, revision)) WITHOUT ROWID;
 CREATE INDEX bill_of ON bill (transaction_id, revision)
 """
@@ -63,7 +63,8 @@ class MemoryStore:
                     self._states_of(row.transaction_id).clear()
                 case BillIssued():
                     key = (row.ended_at_ms or row.created_at_ms, row.transaction_id, row.revision)
-                    self._spill.execute("INSERT INTO bill VALUES (?,?,?,?)", (*key, pickle.dumps(row)))
+                    values = (*key, pickle.dumps(row), row.pile_id, row.status == "review")
+                    self._spill.execute("INSERT INTO bill VALUES (?,?,?,?,?,?)", values)
 
     def _save(self, row: SessionSaved) -> None:
         self._states_of(row.transaction_id)
@@ -104,6 +105,11 @@ class MemoryStore:
             f"SELECT body FROM bill {where} ORDER BY order_ms, transaction_id, revision"
         ):
             yield pickle.loads(body)
+
+    def tally(self) -> dict[str, tuple[int, int]]:
+        """By pile, how many bills there are, and how many of them are under review."""
+        rows = self._spill.execute(f"SELECT pile_id, count(*), sum(is_review) FROM bill {_NEWEST} GROUP BY pile_id")
+        return {pile_id: (count, review) for pile_id, count, review in rows}
 
     def bills(self, *, all_revisions: bool = False) -> list[BillIssued]:
         """The same, all at once."""

@@ -10,8 +10,8 @@ from gateway.app import App
 from gateway.clock import Clock
 from gateway.config import load
 from gateway.framelog import read_log
+from gateway.framelog.merging import merged
 from gateway.replay import Replay
-from gateway.replaying import merged
 from gateway.simulator.scripts import pile_id
 from tests.support import desk, wire
 from tests.support.deskgateway import START_MS

@@ -6,8 +6,8 @@ from collections import Counter
 import aiomqtt
 
 from gateway.config import load
+from gateway.framelog.merging import merged
 from gateway.replay import Replay
-from gateway.replaying import merged
 from gateway.simulator.scripts import pile_id
 from tests.support.brokers import Mosquitto, needs_mosquitto
 from tests.support.mqttsite import MqttSite, node_capture

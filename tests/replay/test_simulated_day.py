@@ -8,8 +8,8 @@ import pytest
 
 from gateway.config import load
 from gateway.framelog import read_log
+from gateway.framelog.merging import merged
 from gateway.replay import Replay
-from gateway.replaying import merged
 from gateway.simulator.faults import PROFILES
 from gateway.simulator.fleet import Fleet
 from gateway.simulator.scripts import card_uid, cast_fleet, vin

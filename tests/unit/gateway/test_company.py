@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.company import Company, names_of
+from gateway.company import ACCOUNT, CAR, Company, mark, names_of
 
 
 def session(key, *, account="A", car=None, place=None, is_authorised=True):
@@ -73,3 +73,9 @@ def test_a_session_that_nobody_authorised_has_no_name():
     assert names_of(stray) == ()
     company = company_of(stray)
     assert company.note(session("2")) == []
+
+
+def test_company_is_news_once():
+    one = session("1")
+    assert [mark(one, kind) for kind in (CAR, ACCOUNT, CAR, ACCOUNT)] == [True, True, False, False]
+    assert told(one) == [(True, True)]

@@ -1,14 +1,11 @@
-"""The ``replay`` command from within: logs merged by time, bills printed, the exit status honest."""
+"""The ``replay`` command from within: bills printed, alone or by several processes, the exit status honest."""
 
-import gzip
 import json
 
 import pytest
 
-from gateway.alarms import Alarms
-from gateway.framelog import LogLine
-from gateway.framelog.scan import ShortWay
-from gateway.replaying import merged, run_replay
+from gateway.errors import ReplayError
+from gateway.replaying import run_replay
 from gateway.site import instant_of
 from gateway.store import Store, StoreConfig
 from tests.support.tales.telling import PILE, SERIAL, Tale
@@ -101,51 +98,24 @@ def test_a_database_gets_the_same_bills_and_what_they_rest_on(replayed, path, tm
     assert kept > 5
 
 
-def lines(tmp_path, name, *stamps):
-    path = tmp_path / name
-    rows = [
-        {"at": f"2026-03-03T{stamp}+08:00", "link": name, "dir": "up", "hex": f"{number:02X}"}
-        for number, stamp in enumerate(stamps)
-    ]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    if name.endswith(".gz"):
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text)
-    return path
-
-
-def order(found):
-    return [(line.link[0], line.data[0]) for line in found if isinstance(line, LogLine)]
-
-
-def test_logs_are_merged_by_time_and_the_first_named_comes_first(tmp_path):
-    first = lines(tmp_path, "a.jsonl", "08:00:00", "08:00:02", "08:00:02")
-    second = lines(tmp_path, "b.jsonl.gz", "08:00:01", "08:00:02", "08:00:03")
-    assert order(merged([first, second])) == [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("b", 1), ("b", 2)]
-    assert order(merged([second, first])) == [("a", 0), ("b", 0), ("b", 1), ("a", 1), ("a", 2), ("b", 2)]
-
-
-def test_within_one_log_the_order_of_the_file_stays(tmp_path):
-    first = lines(tmp_path, "a.jsonl", "08:00:05", "08:00:01", "08:00:06")
-    second = lines(tmp_path, "b.jsonl", "08:00:02", "08:00:05")
-    assert order(merged([first, second])) == [("b", 0), ("a", 0), ("a", 1), ("b", 1), ("a", 2)]
-    assert order(merged([first])) == [("a", 0), ("a", 1), ("a", 2)]
-
-
-def test_repeats_of_a_log_are_spared_only_up_to_the_next_line_of_another(tmp_path):
-    first = lines(tmp_path, "a.jsonl", "08:00:00", "08:00:04")
-    second = lines(tmp_path, "b.jsonl", "08:00:02", "08:00:06")
-    short, start_ms, last_ms = ShortWay(Alarms()), instant_of("2026-03-03T08:00:00+08:00"), 2**60
-    short.horizon_ms = last_ms
-    horizons = [short.horizon_ms - start_ms for _ in merged([first, second], short)]
-    assert horizons[1:] == [2_000, 3_999, 6_000]  # an equal stamp of the first log comes before that of the second
-    assert horizons[0] < 0
-    assert short.horizon_ms == last_ms
-
-
 def test_of_very_many_findings_the_first_are_shown_and_all_are_counted(replayed, tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text("{broken\n" * 250)
     status, _, err = replayed(path)
     assert (status, err.count("log_damaged:"), "250 × log_damaged" in err) == (1, 200, True)
+
+
+def test_several_processes_say_what_one_says(replayed, path, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_text(told().log.replace(PILE, STRANGER).replace('"link": "', '"link": "x') + "{broken\n")
+    for as_json in (True, False):
+        one = replayed(path, other, as_json=as_json)
+        assert replayed(path, other, as_json=as_json, jobs=2) == one
+        assert replayed(other, jobs=3, as_json=as_json) == replayed(other, as_json=as_json)
+    assert (one[0], "1 × log_damaged" in one[2], "× frame_refused" in one[2]) == (1, True, True)
+
+
+def test_a_database_is_written_by_one_process(replayed, path, tmp_path):
+    with pytest.raises(ReplayError, match="leave out --jobs"):
+        replayed(path, jobs=2, db_path=tmp_path / "p.db")
+    assert not (tmp_path / "p.db").exists()

@@ -133,3 +133,36 @@ def test_a_forgotten_link_is_yielded_again():
     place.short.forget("10.0.0.1:5")
     place.short.forget("nobody")
     assert len(place.read(up(2_000, BEAT_FRAME))) == 1
+
+
+def test_of_a_skipped_link_only_its_ends_are_yielded():
+    watching = Watching()
+    watching.short.skip("10.0.0.1:5")
+    close, again = pack(2_000, 7, "close", b""), pack(2_100, 9, "open", b"10.0.0.1:5")
+    lines = watching.read(up(1_500, BEAT_FRAME), up(1_600, b"?"), close, up(2_050, b"x"), again, up(2_200, b"y", 9))
+    assert [(line.kind, line.link) for line in lines] == [
+        ("close", "10.0.0.1:5"),
+        ("up", "link-7"),
+        ("open", "10.0.0.1:5"),
+    ]
+    assert (watching.moments, watching.short.newest_ms) == ([], 2_200)
+    watching.short.watch("10.0.0.1:5", *watching.link.framers)
+    assert watching.read(up(3_000, BEAT_FRAME)) == []
+    assert watching.moments == [3_000]
+
+
+def test_a_link_that_is_skipped_while_it_is_read_and_one_with_a_high_number():
+    short = ShortWay(Alarms())
+    short.horizon_ms = 1_800
+    data = file_header() + pack(1, 1 << 20, "open", b"high") + pack(1, 7, "open", b"low")
+    for at_ms in (1_500, 1_700, 1_900):
+        data += up(at_ms, b"a", 1 << 20) + up(at_ms, b"b")
+    found = []
+    for line in CaptureReader("log", [data], short):
+        if line.kind == "up":
+            found.append((line.at_ms, line.link))
+            short.skip(line.link)
+    assert found == [(1_500, "high"), (1_500, "low"), (1_900, "high"), (1_900, "low")]
+    short.forget("low")
+    short.horizon_ms = 2**60
+    assert [line.link for line in CaptureReader("log", [data], short) if line.kind == "up"] == ["low"] * 3
