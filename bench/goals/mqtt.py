@@ -73,8 +73,8 @@ def _daemon(place: Path, broker: int, piles: int) -> Iterator[Gateway]:
 
 
 @contextmanager
-def _bare(port: int) -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.mqttbare", str(port)]
+def _bare(port: int, *words: str) -> Iterator[int]:
+    command = [sys.executable, "-m", "bench.mqttbare", str(port), *words]
     process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -103,11 +103,14 @@ def measure_m1(size: Size, place: Path) -> list[Measure]:
     beside = Measure("M1", "MQTT in, flooded", "frames/s", "bare aiomqtt consumer", 0.7, is_least=True)
     cost = Measure("M1", "CPU of a frame, all threads", "µs", "bare aiomqtt consumer", 1 / 0.7)
     paced = Measure("M1", "flooded: no collapse", "frames/s", "the same, paced by acknowledgements", 0.7, is_least=True)
+    clients = Measure("M1", "the client alone, both bare", "frames/s", "bare aiomqtt consumer", 1, is_least=True)
     tcp = Measure("M1", "MQTT in beside TCP", "frames/s", "the same frames by TCP", 0.1, is_least=True)
     for number in range(size.live_rounds):
         with _broker(place) as port:
             with _bare(port) as pid:
                 theirs, their_ns = _driven(pid, port, size)
+            with _bare(port, "own") as pid:
+                clients.add(_driven(pid, port, size)[0], theirs)
             room = place / f"m1-{number}"
             room.mkdir()
             with _daemon(room, port, size.mqtt_piles) as gateway:
@@ -116,7 +119,7 @@ def measure_m1(size: Size, place: Path) -> list[Measure]:
                 tcp.add(ours, _rate("tcp", gateway.port, size, 0))
             beside.add(ours, theirs)
             cost.add(our_ns / 1_000, their_ns / 1_000)
-    return [beside, cost, paced, tcp]
+    return [beside, cost, paced, tcp, clients]
 
 
 def _driven(pid: int, port: int, size: Size) -> tuple[float, float]:
