@@ -43,6 +43,7 @@ from protocol.dialects.ykc_times import pile_time as cp56_time
 from protocol.framer import Framer
 
 _BUFFER_BYTES = 4_096
+_LOGINS_MAX = 30
 _STATUS = {wire.IDLE: 0, wire.CHARGING: 2}
 _ACCEPTED_OP30 = 0x55
 _RANDOM = 4_711
@@ -79,6 +80,7 @@ class Aaf5Pile(SimulatedPile):
         self._prepaid_fen: dict[int, int] = {}
         self._counter = 0
         self._reader = 1
+        self._logins = 0
         chunk = Body(1008, CHUNK_ANSWER_OP30 if self.edition.swaps_chunks else CHUNK_ANSWER)
         self.flash = Flash(plan.update, chunk, is_numbered=self.edition.profile != SH26)
         if self.edition.has_own_tariff:
@@ -90,6 +92,14 @@ class Aaf5Pile(SimulatedPile):
         """A connection stands: log in."""
         self._down = Framer(KNOWN[DOWN], _BUFFER_BYTES)
         super().on_link_opened(at_ms)
+
+    def _log_in(self, at_ms: int) -> None:
+        """Nobody tells a pile of this family that it is not wanted: after so many attempts it knows."""
+        self._logins += 1
+        if self._logins > _LOGINS_MAX:
+            self.is_refused = self.wants_hang_up = True
+        else:
+            super()._log_in(at_ms)
 
     def send(self, kind: int, raw: Mapping[str, Any], sequence: int | None = None) -> None:
         """Send what a frame of the other protocol would say, where this one has a frame for it."""
@@ -368,6 +378,7 @@ class Aaf5Pile(SimulatedPile):
             self._rebooting_at_ms = at_ms + self.plan.reconnect_ms
 
     def _heard_login(self, raw: dict[str, Any], sequence: int, at_ms: int) -> None:
+        self._logins = 0
         super()._on_login_answer({"result": int(raw["random"] != _RANDOM)}, sequence, at_ms)
         self._check_at_ms = None
         if self.rates is not None and not self.is_refused:

@@ -18,6 +18,7 @@ from gateway.simulator.scripts import Cast, card_uid, cast_fleet, site_tables, v
 
 DONE, WITH_FINDINGS, WRONG_USAGE, FAILED = 0, 1, 2, 3
 _PROGRESS_S = 10
+_FIRST_S = 2
 
 
 def list_profiles() -> None:
@@ -66,7 +67,7 @@ async def run_simulation(
     dial = _by_broker(host, port, cast) if is_mqtt else None
     with _tap(capture_path, None if protocol == "mixed" else protocol) as tap:
         fleet = Fleet(cast, host=host, port=port, seed=seed, now_ms=clock.now_ms, speed=speed, tap=tap, dial=dial)
-        telling = asyncio.create_task(_tell(fleet))
+        telling = asyncio.create_task(_tell(fleet, f"{host}:{port}"))
         try:
             await fleet.run()
         finally:
@@ -106,8 +107,11 @@ def _tap(path: Path | None, protocol: str | None) -> Iterator[Tap | None]:
         yield keep
 
 
-async def _tell(fleet: Fleet) -> None:
-    """Say now and then how far the fleet is."""
+async def _tell(fleet: Fleet, target: str) -> None:
+    """Say now and then how far the fleet is, and soon when nobody answers."""
+    await asyncio.sleep(_FIRST_S)
+    if not fleet.links_opened and fleet.trouble:
+        say(f"no pile has a link yet, they try again: {target} says {fleet.trouble}")
     while True:
         await asyncio.sleep(_PROGRESS_S)
         report = fleet.report()
@@ -127,7 +131,9 @@ def _conclude(fleet: Fleet) -> int:
         ("records unacknowledged", report.records_unacknowledged),
     ]
     print_table(("what", "how many"), rows)
-    if report.refused_starts:
+    if any(visit.start == "app" for pile in fleet.piles for row in pile.plan.visits for visit in row):
+        say("some cars wait for an order, ten minutes at most: POST /api/v1/piles/ID/connectors/N/start")
+    elif report.refused_starts:
         say("refused starts need cards at the gateway: pilegate simulate --print-accounts prints the commands")
     if report.refused_piles:
         say("refused piles are not listed at the gateway: pilegate simulate --print-site prints their tables")

@@ -54,6 +54,10 @@ class Fleet:
         speed: how many times as fast as the wall that clock runs.
         dial: how piles reach the gateway; TCP to ``host`` and ``port`` when not given.
         lingers: piles stay connected after their last car, until ``stop``.
+
+    Attributes:
+        links_opened: since the beginning.
+        trouble: why the newest link that could not be opened could not.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Fleet:
     ) -> None:
         self.host, self.port = host, port
         self.links_opened = 0
+        self.trouble = ""
         self.now_ms = now_ms
         self._speed = speed
         self._tap = tap
@@ -130,7 +135,8 @@ class Fleet:
                 continue
             try:
                 line = await self._dial(pile.plan.pile_id)
-            except OSError:
+            except OSError as error:
+                self.trouble = str(error) or type(error).__name__
                 pile.on_link_closed(self.now_ms())
                 continue
             self.links_opened += 1

@@ -67,7 +67,7 @@ def _find(direction: str | None, command: int, body: bytes, profile: str | None)
     found = [(side, form) for side in sides if (form := form_of(side, command, body, profile)) is not None]
     if not found:
         return direction, None
-    for side, form in found:
+    for side, form in sorted(found, key=lambda each: each[1].layout.is_open):  # a body of just this size says more
         least = form.layout.least if form.layout.least >= 0 else form.layout.size
         if least <= len(body) and (form.layout.is_open or len(body) <= form.layout.size):
             return side, form

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from gateway.decode import DONE, WITH_FINDINGS, WRONG_USAGE, decode_sources
+from gateway.simulator.aaf5_editions import EDITIONS
 from tests.support.frames import fixtures, params
 from tests.support.wire import heartbeat
 
@@ -159,3 +160,13 @@ def test_a_length_of_the_body_alone_is_noted_for_programs_and_people():
     assert status == DONE
     assert objects(out)[0]["note"] == "the length byte 0x09 counts the body alone, 0x0D is right"
     assert "note: the length byte 0x09" in decode(short, as_json=False)[1]
+
+
+@pytest.mark.parametrize("profile", EDITIONS)
+def test_frames_of_every_edition_are_read_without_a_word_on_which_it_is(profile):
+    edition = EDITIONS[profile]
+    for body in (edition.status, edition.record):
+        status, out, _ = decode(body.frame({"pile_id": b"P1", "gun": 2, "energy": 4_321}, 9).hex())
+        [found] = objects(out)
+        assert (status, found["error"], found["direction"]) == (DONE, None, "up"), found
+        assert (found["fields"]["pile_id"], found["fields"]["energy"]) == ("P1", 4_321)

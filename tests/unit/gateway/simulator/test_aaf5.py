@@ -122,3 +122,14 @@ def test_rates_count_periods_from_midnight():
 
     rates = Rates("0000", ((1, 0), (2, 0)), (0,) * 10 + (1,) * 10 + (0,) * 28)
     assert [_period(rates, slot) for slot in (0, 9, 10, 19, 20, 47)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_pile_that_nobody_answers_gives_up_in_the_end():
+    pile = Aaf5Pile(PilePlan(PILE, "DC", ((VISIT,),), protocol="aaf5-sh52"), 1, AT_MS)
+    for number in range(30):
+        pile.on_link_opened(AT_MS + number * 2_000)
+        assert pile.take_outgoing()
+        pile.on_link_closed(AT_MS + number * 2_000 + 50)
+    assert not pile.is_refused
+    pile.on_link_opened(AT_MS + 70_000)
+    assert (pile.is_refused, pile.is_finished, pile.take_outgoing()) == (True, True, [])

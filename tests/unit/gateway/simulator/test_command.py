@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 
@@ -99,3 +100,23 @@ def test_an_unknown_profile_is_wrong_usage():
     assert done.returncode == 2
     assert "half-frames" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("way", ["--connect", "--mqtt"])
+def test_an_address_where_nobody_listens_is_said_soon(way):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = [sys.executable, "-m", "gateway", "simulate", "--piles", "1", way, f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            told = running.stderr.readline()
+        finally:
+            running.kill()
+    assert f"127.0.0.1:{port} says" in told
+    assert "refused" in told
+
+
+def test_a_protocol_that_no_pile_speaks_is_answered_with_those_that_are_spoken():
+    done = simulate("--protocol", "aaf6")
+    assert done.returncode == 2
+    assert "aaf5-op30" in done.stderr
