@@ -36,6 +36,8 @@ class Clock:
     def now_ms(self) -> int:
         """The present moment, at least as late as any moment handed out before."""
         wall_ms = self._wall_ms()
+        if wall_ms == self._last_ms:  # many reads come in one millisecond
+            return wall_ms
         steady_ms = self._steady_ms()
         elapsed_ms = steady_ms - self._last_steady_ms
         if wall_ms >= self._last_ms:

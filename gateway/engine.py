@@ -161,7 +161,9 @@ class Engine:
             case commands.StartCharging() | commands.AuthoriseStart():
                 return self._session(self.sessions.on_start_ordered(command, at_ms))
             case commands.ReadSample():
-                self.piles.state(command.pile_id).connector(command.connector).lane.rest()  # its answer is awaited
+                self.piles.state(command.pile_id).connector(
+                    command.connector
+                ).lane.look_again()  # its answer is awaited
             case commands.UpdateBalance():
                 return self.sessions.on_balance(command)
             case commands.StopCharging():

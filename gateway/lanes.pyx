@@ -120,8 +120,13 @@ cdef class Lane(Taker):
 
     def rest(self):
         """Something changed: the next frame of each kind goes the long way."""
+        self.look_again()
+        self._has_beats = False
+
+    def look_again(self):
+        """Something about a session changed: the next sample goes the long way. Heartbeats do not speak of sessions."""
         self._session = None
-        self._has_beats = self._is_idle = False
+        self._is_idle = False
 
     @property
     def session(self):

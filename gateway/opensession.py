@@ -110,7 +110,7 @@ class OpenSession:
         """The row that brings this session back after a restart; what is saved has changed, so its lane rests."""
         core = self.core
         if self.lane is not None:
-            self.lane.rest()
+            self.lane.look_again()
             self.lane = None
         return SessionSaved(
             transaction_id=core.transaction_id,

@@ -201,7 +201,7 @@ class Sessions:
             self.chains.wait(session.place, key, session.begins_at_ms)
         idle = self._idle.pop(session.place, None)
         if idle is not None:
-            idle.rest()
+            idle.look_again()
         if state is State.BILLED:
             self._open.pop(key, None)
             self._company.leave(session)

@@ -37,4 +37,4 @@ cdef class ShortWay:
     cdef str _spoken
 
     cdef bint _begin(self, int64_t at_ms) except -1
-    cdef Py_ssize_t _take(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1
+    cdef Py_ssize_t _take(self, bytes data, Py_ssize_t size, int64_t at_ms, bint only_beats) except -1

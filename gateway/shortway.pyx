@@ -152,15 +152,19 @@ cdef class ShortWay:
         if news:
             self.take_news(news, at_ms)
 
-    def take_repeats(self, bytes data not None, int64_t at_ms):
+    def take_repeats(self, bytes data not None, int64_t at_ms, bint only_beats=False):
         """Take what only repeats at the front of a read; returns the news behind it, which are for ``take_news``.
 
-        They may be taken later, with the moment that it is then, when other reads of the link wait for them.
+        They may be taken later, with the moment that it is then. Meanwhile nothing of the link overtakes them but
+        heartbeats, which say no more than that it is there.
+
+        Args:
+            only_beats: take nothing but heartbeats.
         """
         cdef Py_ssize_t used
         if self._framer is None or not self._begin(at_ms):
             return data
-        used = self._take(data, PyBytes_GET_SIZE(data), at_ms)
+        used = self._take(data, PyBytes_GET_SIZE(data), at_ms, only_beats)
         return data if used == 0 else data[used:]
 
     def take_news(self, bytes data not None, int64_t at_ms):
@@ -178,10 +182,10 @@ cdef class ShortWay:
         self.heard_at_ms = at_ms
         return True
 
-    cdef Py_ssize_t _take(self, bytes data, Py_ssize_t size, int64_t at_ms) except -1:
+    cdef Py_ssize_t _take(self, bytes data, Py_ssize_t size, int64_t at_ms, bint only_beats) except -1:
         """What only repeats at the front of a read; returns its bytes."""
         cdef int64_t frames = self._traffic.taken(), fed = self._traffic.fed
-        cdef Py_ssize_t used = self._framer.run(<const uint8_t*>PyBytes_AS_STRING(data), size, at_ms)
+        cdef Py_ssize_t used = self._framer.run(<const uint8_t*>PyBytes_AS_STRING(data), size, at_ms, only_beats)
         cdef bytes read
         if used == 0:
             return 0

@@ -32,8 +32,8 @@ cdef class Framer:
     cdef Py_ssize_t _told  # bytes before this one were told as noise or refused
     cdef Py_ssize_t _handed  # end of the last frame handed on from behind a waiting candidate
 
-    # Takes repeats at the front of ``data``, when nothing waits; returns the bytes done with.
-    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms) except -1
+    # Takes repeats at the front of ``data``, or heartbeats alone, when nothing waits; returns the bytes done with.
+    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms, bint only_beats=*) except -1
     # Whether repeats that were taken are still to be answered.
     cdef bint owes(self) noexcept
     cdef Py_ssize_t _walk(self, bytes stream, list cuts) except -1

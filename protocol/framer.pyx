@@ -160,11 +160,11 @@ cdef class Framer:
         """Bytes that wait for more."""
         return len(self._rest)
 
-    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms) except -1:
+    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms, bint only_beats=False) except -1:
         cdef Py_ssize_t used
         if self._repeats is None or self._rest:
             return 0
-        used = self._repeats.run(data, size, at_ms)
+        used = self._repeats.run(data, size, at_ms, only_beats)
         if used:
             self._base += used
             self._due = self._told = self._base

@@ -224,7 +224,7 @@ cdef class Repeats:
 
     # No position leaves size.
     @cython.overflowcheck(False)
-    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms) except -1:
+    cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms, bint only_beats) except -1:
         cdef Py_ssize_t at = 0
         cdef Py_ssize_t before = -1
         cdef Repeat repeat
@@ -232,6 +232,8 @@ cdef class Repeats:
             before = at
             for repeat in self._kept:
                 if repeat._matches(data + at, size - at):
+                    if only_beats and repeat._shape.role != IS_BEAT:
+                        return at
                     if not repeat._take(data + at, at_ms, self.answers):
                         return at
                     at += repeat._shape._size

@@ -157,14 +157,15 @@ class TcpListener:
 class TcpLink(asyncio.Protocol):
     """One connection: bytes to the pipeline, and nothing else."""
 
-    __slots__ = ("_host", "_listener", "_news", "_paced", "_transport", "pipeline")
+    __slots__ = ("_host", "_is_held", "_listener", "_news", "_paced", "_transport", "pipeline")
 
     def __init__(self, listener: TcpListener) -> None:
         self.pipeline: Pipeline | None = None
         self._listener = listener
         self._transport: asyncio.Transport | None = None
         self._paced: deque[bytes] | None = None  # the first was written, and its pause is not over
-        self._news = b""  # waits for its turn; meanwhile nothing is read
+        self._news = b""  # waits for its turn
+        self._is_held = False  # too many of them: nothing is read until then
         self._host = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -198,28 +199,31 @@ class TcpLink(asyncio.Protocol):
         """Bytes of the peer: what only repeats is taken at once, news when it is their turn."""
         if self.pipeline is None:
             return
-        if not self._news:
-            data = self.pipeline.take_repeats(data, self._listener.clock.now_ms())
-            if data:
-                self._bring(data)
-        else:  # read before the pause took effect
-            self._news += data
+        is_waiting = bool(self._news)
+        news = self.pipeline.take_repeats(data, self._listener.clock.now_ms(), is_waiting)
+        if news:
+            self._news += news
+            self._bring(is_waiting=is_waiting)
 
-    def _bring(self, news: bytes) -> None:
-        self._news = news
+    def _bring(self, *, is_waiting: bool) -> None:
         turns = self._listener.turns
-        if turns.is_free():
+        if is_waiting:
+            self._is_held = len(self._news) > self._listener.limits.buffer_bytes_max
+            if self._is_held:
+                self.pause(is_paused=True)
+        elif turns.is_free():
             turns.take(self)
         else:
             turns.wait(self)
-            self.pause(is_paused=True)
 
     def take_turn(self) -> None:
         """Take the news that wait, and read on."""
         news, self._news = self._news, b""
+        was_held, self._is_held = self._is_held, False
         if news and self.pipeline is not None:
             self.pipeline.take_news(news, self._listener.clock.now_ms())
-            self.pause(is_paused=self._listener.is_paused)
+            if was_held:
+                self.pause(is_paused=self._listener.is_paused)
 
     @property
     def is_waiting(self) -> bool:
@@ -236,7 +240,7 @@ class TcpLink(asyncio.Protocol):
     def pause(self, *, is_paused: bool) -> None:
         """Stop or resume reading."""
         if self._transport is not None and not self._transport.is_closing():
-            if is_paused or self._news:
+            if is_paused or self._is_held:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()

@@ -72,12 +72,13 @@ def test_what_was_fed_is_told_once(place):
     "change",
     [
         lambda place: place.lane.rest(),
+        lambda place: place.lane.look_again(),
         lambda place: place.core.end(0, True, 5),
         lambda place: place.core.take_rest(5, 10, 0, 0, 0, 50, True),
         lambda place: place.core.log_in(5),
         lambda place: setattr(place.presence, "is_online", False),
     ],
-    ids=["rest", "end", "state of rest", "login", "offline"],
+    ids=["rest", "session", "end", "state of rest", "login", "offline"],
 )
 def test_a_charge_that_changed_is_seen(place, change):
     place.charge()
@@ -98,6 +99,8 @@ def test_heartbeats_are_taken_once_they_are_known_to_change_nothing(place):
     place.lane.take_beats()
     assert place.takes(heartbeat(PILE), 12)
     assert (place.traffic.beats, place.presence.heard_ms) == (1, 12)
+    place.lane.look_again()
+    assert place.takes(heartbeat(PILE), 13), "a session is no matter of heartbeats"
     place.lane.rest()
     assert not place.takes(heartbeat(PILE))
 
@@ -110,7 +113,7 @@ def test_idle_states_are_taken_until_something_concerns_the_connector(place):
     assert place.takes(idle, 12)
     assert (place.traffic.samples, place.lane.sampled_ms, place.lane.session) == (1, 12, None)
     assert place.traffic.take_fed() == []
-    place.lane.rest()
+    place.lane.look_again()
     assert not place.takes(idle)
 
 

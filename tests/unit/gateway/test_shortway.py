@@ -56,12 +56,16 @@ class Way(ShortWay):
 
     def remember_beats(self):
         """Heartbeats repeat from now on, and are answered."""
-        link = Link()
-        link.receive(wire.login(PILE), T0)
-        (beat,) = link.receive(wire.heartbeat(PILE), T0)
-        link.remember(0, beat, self.lane)
+        self.link = Link()
+        self.link.receive(wire.login(PILE), T0)
+        self.remember(wire.heartbeat(PILE))
         self.lane.take_beats()
-        self.follow(link.framers[0], self.story, "ykc")
+
+    def remember(self, frame):
+        """Frames like this one repeat from now on."""
+        (fact,) = self.link.receive(frame, T0)
+        self.link.remember(0, fact, self.lane)
+        self.follow(self.link.framers[0], self.story, "ykc")
 
 
 @pytest.fixture
@@ -90,6 +94,16 @@ def test_news_behind_repeats_is_a_read_of_its_own(way):
     way.received(beat + beat + b"\x68\x0c", T0 + 10)
     assert (way.captured[0][3], way.news) == (beat + beat, [(b"\x68\x0c", T0 + 10)])
     assert len(way.said) == 1
+
+
+def test_heartbeats_alone_are_taken_while_news_wait(way):
+    way.remember_beats()
+    beat, sample = wire.heartbeat(PILE), wire.sample(PILE + "01" + "260303114016" + "0001", PILE, energy=1)
+    way.lane.idle()
+    way.remember(sample)
+    assert way.take_repeats(beat + sample + beat, T0 + 10, True) == sample + beat
+    assert way.take_repeats(sample + beat, T0 + 11) == b""
+    assert (way.traffic.beats, way.traffic.samples) == (2, 1)
 
 
 def test_deadlines_that_were_due_fire_first(way):

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from gateway.listeners.turns import Turns
 
 
@@ -10,7 +12,7 @@ class Work:
         self.now_us = 0
         self.done = []
         self.passes = 0
-        self.turns = Turns(lambda: self.now_us, share_us=share_us)
+        self.turns = Turns(lambda: self.now_us, share_us=share_us, share_us_max=20)
 
     def link(self, name, took_us):
         return Link(self, name, took_us)
@@ -69,5 +71,23 @@ def test_what_takes_long_takes_its_turn_all_the_same():
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert (desk.done, desk.turns.is_free()) == ([0, 1, 2], True)
+
+    asyncio.run(asyncio.wait_for(work(), 10))
+
+
+@pytest.mark.parametrize(("others_us", "taken"), [(0, 3), (9, 5), (1_000, 10)], ids=["idle", "busy", "overloaded"])
+def test_news_get_as_much_of_a_pass_as_all_others_took_within_bounds(others_us, taken):
+    async def work():
+        desk = Work(share_us=5)
+        for name in range(30):
+            desk.bring(desk.link(name, 2))
+        await asyncio.sleep(0)
+        before = len(desk.done)
+        desk.now_us += others_us
+        await asyncio.sleep(0)
+        assert len(desk.done) - before == taken
+        while len(desk.turns):
+            await asyncio.sleep(0)
+        assert desk.done == list(range(30))
 
     asyncio.run(asyncio.wait_for(work(), 10))
