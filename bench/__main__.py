@@ -1,12 +1,13 @@
 """``python -m bench``: every goal by name, both sides in one run.
 
-``python -m bench [--quick | --tiny] [--only P1,P3] [--out FILE]`` measures; ``python -m bench compare OLD NEW`` lays
-two files of results beside each other; ``python -m bench plot FILE SVG`` draws one.
+``python -m bench [--quick | --tiny] [--only P1,P3] [--bills N] [--out FILE]`` measures; ``python -m bench compare OLD
+NEW`` lays two files of results beside each other; ``python -m bench plot FILE SVG`` draws one.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import tempfile
@@ -25,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="under a minute: to see where things are")
     parser.add_argument("--tiny", action="store_true", help="a few seconds: only to see that it runs")
     parser.add_argument("--only", default=",".join(GOALS), help="goals, with commas between them")
+    parser.add_argument("--bills", type=int, help="how many bills the largest database of P8 holds, such as 10000000")
     parser.add_argument("--out", type=Path, default=_RESULTS / "latest.json", help="where the JSON goes")
     return parser.parse_args()
 
@@ -54,6 +56,8 @@ def main() -> None:
     match asked.words:
         case []:
             chosen = size.TINY if asked.tiny else size.QUICK if asked.quick else size.FULL
+            if asked.bills is not None:
+                chosen = dataclasses.replace(chosen, stored=(chosen.stored[0], asked.bills))
             measure(asked.only.split(","), chosen, asked.out)
         case ["compare", old, new]:
             sys.stdout.write(report.compare(report.load(Path(old)), report.load(Path(new))))

@@ -18,7 +18,7 @@ def restore_engine(engine: Engine, store: Store) -> Outcome:
     outcome = Outcome()
     reader = store.reader
     sessions = engine.sessions
-    sessions.chains.restore(reader.register_chains())
+    sessions.chains.recall = reader.register_chain
     sessions.pile_clocks.update(reader.pile_clocks())
     for pile_id, cards in reader.offline_cards().items():
         sessions.offline_cards[pile_id] = set(cards)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 import tomllib
 import types
@@ -110,8 +111,7 @@ def build(cls: type[T], table: Mapping[str, Any], path: str, source: TomlFile) -
     assert dataclasses.is_dataclass(cls)
     if not isinstance(table, Mapping):
         raise source.error("type_wrong", path, f"{table!r} is not a table")
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
+    fields, hints = _known(cls)
     values: dict[str, Any] = {}
     for key, value in table.items():
         where = f"{path}.{key}" if path else key
@@ -128,6 +128,12 @@ def build(cls: type[T], table: Mapping[str, Any], path: str, source: TomlFile) -
     except ValueError as error:
         named = next((key for key in table if re.search(rf"\b{re.escape(key)}\b", str(error))), "")
         raise source.error("value_invalid", f"{path}.{named}".strip("."), str(error)) from error
+
+
+@functools.cache
+def _known(cls: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]:
+    """Fields and types of a dataclass by name; a site may list thousands of one kind."""
+    return {field.name: field for field in dataclasses.fields(cls)}, typing.get_type_hints(cls)
 
 
 def _meant(key: str, fields: Mapping[str, Any]) -> str:

@@ -235,7 +235,7 @@ def _errand(config_path: Path | None, db_path: Path | None, transaction: str) ->
             recall=reader.recall,
             is_replay=False,
         )
-        engine.sessions.chains.restore(reader.register_chains())
+        engine.sessions.chains.recall = reader.register_chain
         session = engine.sessions.find(transaction)
         if session is None:
             raise StoreError("session_unknown", f"transaction {transaction} does not exist")

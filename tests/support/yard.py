@@ -259,7 +259,10 @@ class Yard:
             elif isinstance(row, SamplesLeft):
                 chains.pop(row.transaction_id, None)
         self.engine = self._engine()
-        self.engine.sessions.chains.restore(chains.values())
+        kept = sorted(chains.values(), key=lambda each: each.order_ms)
+        self.engine.sessions.chains.recall = lambda place: [
+            each for each in kept if (each.pile_id, each.connector) == place
+        ]
         for row in self.rows:
             if isinstance(row, PileSeen):
                 self.engine.sessions.protocols[row.pile_id] = row.protocol

@@ -123,12 +123,21 @@ def test_a_register_keeps_its_newest_sixty_four_charges():
     assert chains.newest(PLACE).transaction_id == "t069"
 
 
-def test_what_a_former_run_kept_is_taken_up():
-    chains = RegisterChains()
-    chains.restore([THIRD, dataclasses.replace(SECOND, meter_start_e4kwh=None, meter_stop_e4kwh=None), FIRST])
+def test_what_a_former_run_kept_is_taken_up_when_it_is_looked_at():
+    chains, asked = RegisterChains(), []
+
+    def recall(place):
+        asked.append(place)
+        waiting = dataclasses.replace(SECOND, meter_start_e4kwh=None, meter_stop_e4kwh=None)
+        return [FIRST, waiting, THIRD] if place == PLACE else []
+
+    chains.recall = recall
+    assert asked == []
     assert chains.newest(PLACE) == THIRD
     assert chains.previous(PLACE, "c", 300).has_orders_since
     assert chains.neighbours(PLACE, "c", 300) == ["a", "b"]
+    assert chains.newest(("p1", 2)) is None
+    assert asked == [PLACE, ("p1", 2)]
 
 
 def test_who_charged_last_may_still_stand_there():

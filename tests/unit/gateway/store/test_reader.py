@@ -135,10 +135,11 @@ def test_what_a_restart_takes_up(store):
         TariffPriced("0100", 1, "*", "other"),
     )
     reader = store.reader
-    assert reader.register_chains() == [
+    assert reader.register_chain(("p1", 1)) == [
         ChainKept("p1", 1, "t0", 5, 0, 100, 5, 6, "c", was_unplugged=True),
         ChainKept("p1", 1, "t1", 6, 100, 200, 6, 7, None),
     ]
+    assert reader.register_chain(("p1", 2)) == []
     assert reader.pile_clocks() == {"p1": (9, -30)}
     assert reader.offline_cards() == {"p1": ["c2"]}
     assert [row["terms"] for row in reader.priced_tariffs()] == ["{}"]

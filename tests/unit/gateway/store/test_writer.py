@@ -20,7 +20,8 @@ def meter(connector, stop_e4kwh=10):
 
 
 def stops(reader):
-    return {(link.pile_id, link.connector): link.meter_stop_e4kwh for link in reader.register_chains()}
+    rows = reader.all("SELECT pile_id, connector, meter_stop_e4kwh FROM register_chain")
+    return {(row["pile_id"], row["connector"]): row["meter_stop_e4kwh"] for row in rows}
 
 
 def sample(at_ms):
