@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install
 NEEDS_CC = command -v $${CC:-cc} >/dev/null || { echo "A C compiler is missing: install one (Debian: apt-get install gcc python3-dev)."; exit 1; }
-SOURCES := $(shell find protocol billing_core gateway -name '*.pyx' -o -name '*.pxd' 2>/dev/null) setup.py pyproject.toml
+DECLARED := $(shell find protocol billing_core gateway -name '*.pxd' 2>/dev/null)
+SOURCES := $(shell find protocol billing_core gateway -name '*.pyx' 2>/dev/null) $(DECLARED) $(wildcard $(DECLARED:.pxd=.py)) setup.py pyproject.toml
 
 .PHONY: help demo test soak wheel build lint types cover sanitize bench bench-quick bench-compare profile annotate docs clean truth mutate
 
@@ -90,6 +91,7 @@ types: $(STAMP)
 	@$(BIN)/mypy
 
 cover: $(STAMP)
+	@find billing_core -name '*.so' -delete
 	@PILEGATE_TRACE=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
 	@$(BIN)/python -m pytest $(wildcard tests/unit/protocol tests/unit/billing_core tests/property tests/differential tests/oracle tests/replay/test_stories.py) \
 	  -q --cov=protocol --cov=billing_core --cov-report=term-missing:skip-covered; status=$$?; \
@@ -99,7 +101,10 @@ cover: $(STAMP)
 # make mutate MUTATE="--count 400 --seconds 900 --only kinds": would the tests notice a small fault in the rules?
 mutate: $(STAMP)
 	@$(PIP) --editable ".[mutate]" --no-build-isolation
-	@$(BIN)/python -m tests.mutation $(MUTATE)
+	@find billing_core -name '*.so' -delete
+	@PILEGATE_PLAIN=1 $(BIN)/python setup.py --quiet build_ext --inplace
+	@$(BIN)/python -m tests.mutation $(MUTATE); status=$$?; \
+	  $(BIN)/python setup.py --quiet build_ext --inplace; exit $$status
 
 SANITIZED := build/sanitize/lib
 SECONDS ?= 60

@@ -32,19 +32,25 @@ IS_SANITIZED = bool(os.environ.get("PILEGATE_SANITIZE"))
 HAS_LINES = bool(os.environ.get("PILEGATE_LINES"))
 
 ROOT = Path(__file__).parent
+# A .py with a .pxd beside it is compiled too: the .pxd says what its values are made of (docs/adr/0072). Coverage and
+# mutation read the lines and branches of Python, and run these as they are.
+IS_PLAIN = IS_TRACED or IS_SANITIZED or bool(os.environ.get("PILEGATE_PLAIN"))
 SOURCES = sorted(
     path.relative_to(ROOT)
     for package in ("protocol", "billing_core", "gateway")
-    for path in (ROOT / package).rglob("*.pyx")
+    for path in (ROOT / package).rglob("*.py*")
+    if path.suffix == ".pyx" or (path.suffix == ".py" and path.with_suffix(".pxd").exists() and not IS_PLAIN)
 )
 
 
 def extension(source: Path) -> Extension:
-    """One extension module for one .pyx file, named after its place in the tree."""
+    """One extension module for one file, named after its place in the tree."""
     name = ".".join(source.with_suffix("").parts)
     macros = [("CYTHON_TRACE_NOGIL", "1")] if IS_TRACED else []
-    flags = ["-O2", *(["-g"] if HAS_LINES else [])]
-    extra = SANITIZE if IS_SANITIZED else []
+    # Code in Python is calls into the interpreter, which no optimiser makes faster; and Cython's test for floats makes
+    # gcc warn of what is never done.
+    flags = ["-O1", "-Wno-array-bounds"] if source.suffix == ".py" else ["-O2"]
+    extra = SANITIZE if IS_SANITIZED else ["-g"] if HAS_LINES else []
     return Extension(
         name,
         [source.as_posix()],
@@ -54,12 +60,20 @@ def extension(source: Path) -> Extension:
     )
 
 
-setup(
-    ext_modules=cythonize(
-        [extension(source) for source in SOURCES],
-        compiler_directives=DIRECTIVES,
+def compiled(suffix: str, directives: dict[str, object]) -> list[Extension]:
+    """The extensions of all files of one kind."""
+    return cythonize(
+        [extension(source) for source in SOURCES if source.suffix == suffix],
+        compiler_directives=directives,
         build_dir=None if IS_TRACED else "build/cython",  # coverage looks for the C file beside the .pyx
         force=IS_TRACED or HAS_LINES,
         emit_linenums=HAS_LINES,
+        nthreads=os.cpu_count(),
     )
+
+
+# What is Python keeps its meaning: an index may be negative.
+setup(
+    ext_modules=compiled(".pyx", DIRECTIVES) + compiled(".py", DIRECTIVES | {"wraparound": True}),
+    options={"build_ext": {"parallel": os.cpu_count()}},
 )

@@ -16,7 +16,7 @@ from billing_core.pricing import Line, stop_margin_fen
 _HOUR_MS = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Adjustment:
     """One line beside the charging fees.
 

@@ -23,7 +23,7 @@ INFO, MINOR, MAJOR, CRITICAL = "info", "minor", "major", "critical"
 RANK = {INFO: 0, MINOR: 1, MAJOR: 2, CRITICAL: 3}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Anomaly:
     """One finding on one bill."""
 
@@ -33,7 +33,7 @@ class Anomaly:
     detail_zh: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One code of the catalogue.
 

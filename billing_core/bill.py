@@ -17,7 +17,7 @@ from billing_core.tariff import RATE_NAMES, Tariff
 STATUSES = ("normal", "repaired", "provisional", "review", "void")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bill:
     """One revision. Units as everywhere; ``segments`` is ``None`` where no sample supports a split in time.
 

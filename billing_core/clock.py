@@ -22,7 +22,7 @@ REPLACED = UNUSABLE | {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Times:
     """Start and end, Unix ms, and where they are from: record, shifted, mixed, swapped, gateway, authorisation."""
 

@@ -19,7 +19,7 @@ FAVOUR_PERCENT = 85
 _ORPHANED = {"record_orphan_serial", "serial_zero", "charge_without_order", "serial_reused"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gate:
     """Whether a total may be posted without a person: not much above what the customer was shown.
 
@@ -31,7 +31,7 @@ class Gate:
     is_passed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdict:
     """The decision, how sure each dimension is in percent, and why a person is needed, if so."""
 
@@ -63,7 +63,7 @@ def _shown_e4yuan(evidence: Evidence, findings: Findings) -> int | None:
     """The last live amount, else the record's; for a bill that replaces a posted one, what was posted."""
     if evidence.former is not None and evidence.former.posted_fen is not None:
         return 100 * evidence.former.posted_fen
-    charging = evidence.charging
+    charging = findings.seen.charging
     if charging:
         return charging[-1].amount_e4yuan
     return findings.record.amount_e4yuan if findings.record is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 from billing_core.civil import Zone
 from billing_core.occupancy import OccupancyTerms
@@ -17,7 +17,7 @@ from billing_core.tariff import TariffBook
 from billing_core.tolerances import Tolerances
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PileFacts:
     """Master data of one connector, as it was when the session began."""
 
@@ -33,7 +33,7 @@ class PileFacts:
     firmware_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authorisation:
     """That this gateway, or the one that took the log, allowed the start. ``channel``: app, card, vin."""
 
@@ -45,7 +45,7 @@ class Authorisation:
     account_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BmsEnd:
     """What the battery side said at the end; its energy comes in steps of 0.1 kWh."""
 
@@ -54,7 +54,7 @@ class BmsEnd:
     energy_e4kwh: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tier:
     """Energy and money of one rate in a record; the price is energy + service price, ``None`` when not told."""
 
@@ -64,7 +64,7 @@ class Tier:
     amount_e4yuan: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """A transaction record as it came. Faults are ``zero_date`` or ``invalid_field``.
 
@@ -110,7 +110,7 @@ class Record:
         return bool(self.meter_start_e4kwh or self.meter_stop_e4kwh)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainLink:
     """The session that stood before this one on the connector's register.
 
@@ -132,7 +132,7 @@ class ChainLink:
     has_orders_since: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Former:
     """The bill that stands when a new revision is made.
 
@@ -147,7 +147,7 @@ class Former:
     is_decided: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """Everything known of one transaction when its bill is made.
 
@@ -175,7 +175,6 @@ class Evidence:
         unplugged_at_ms, claimed_leave_ms: when the cable was seen out; when somebody claims that it was.
         former: the bill that this one would supersede.
         is_final: the time for better evidence is over.
-        charging: the charging ones among ``samples``.
         at_ms: the moment the bill is made.
     """
 
@@ -218,10 +217,11 @@ class Evidence:
     claimed_leave_ms: int | None = None
     former: Former | None = None
     is_final: bool = False
-    charging: tuple[Sample, ...] = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "charging", charging_of(self.samples))
+    @property
+    def charging(self) -> tuple[Sample, ...]:
+        """The charging samples, in order of arrival."""
+        return charging_of(self.samples)
 
     @property
     def account(self) -> str | None:
@@ -231,8 +231,12 @@ class Evidence:
         return self.authorisation.account_id or self.authorisation.card_uid or self.authorisation.vin
 
 
-_BESIDE = {"samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final", "charging"}
-_CONTEXT = sorted(set(Evidence.__slots__) - _BESIDE)
+_BESIDE = {"samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final"}
+_CONTEXT = sorted({each.name for each in fields(Evidence)} - _BESIDE)
+_NAMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(each.name for each in fields(kind))
+    for kind in (PileFacts, Authorisation, BmsEnd, ChainLink, OccupancyTerms)
+}
 
 
 def fingerprints(evidence: Evidence) -> dict[str, object]:
@@ -247,9 +251,8 @@ def fingerprints(evidence: Evidence) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, (PileFacts, Authorisation, BmsEnd, ChainLink, OccupancyTerms)):
-        return {name: getattr(value, name) for name in value.__slots__}
-    return value
+    names = _NAMES.get(type(value))
+    return value if names is None else {name: getattr(value, name) for name in names}
 
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

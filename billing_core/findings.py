@@ -34,7 +34,7 @@ LOSS_E4KWH = 2
 _TAIL_MS = 30_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Findings:
     """Derived values, named as in docs/billing.md.
 

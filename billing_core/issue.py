@@ -53,7 +53,7 @@ def _is_stamp(text: str) -> bool:
     return True
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Reckoning:
     """Everything between the evidence and the bill."""
 

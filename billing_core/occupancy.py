@@ -12,7 +12,7 @@ from billing_core.pricing import occupancy
 from billing_core.units import DAY_MS, MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OccupancyTerms:
     """What an operator charges for.
 
@@ -33,7 +33,7 @@ class OccupancyTerms:
     max_hours: int = 24
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OccupancyFee:
     """Minutes that are owed, from when to when, and what they cost."""
 

@@ -17,7 +17,7 @@ _CENTIWATT_MS = 36_000_000  # 0.01 W × ms in one unit of 0.1 Wh
 _WATT_MS = 360_000  # W × ms in one unit of 0.1 Wh
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """Derived from samples and proofs alone.
 
@@ -31,6 +31,7 @@ class Seen:
         frozen_from: index of the first sample of a run that stood still at the end while power flowed, or ``None``.
         has_frozen: whether any such run was seen.
         integral_e4kwh: voltage × current over time between the first and the last sample.
+        charging: the charging samples, in order of arrival.
     """
 
     t_start_ms: int | None
@@ -43,6 +44,7 @@ class Seen:
     frozen_from: int | None
     has_frozen: bool
     integral_e4kwh: int
+    charging: tuple[Sample, ...] = ()
 
     @property
     def last_ms(self) -> int | None:
@@ -97,6 +99,7 @@ def see(evidence: Evidence, half_e4kwh: int) -> Seen:
         frozen_from=frozen_from,
         has_frozen=has_frozen,
         integral_e4kwh=share_half_up(doubled_area(charging), 1, 2 * _CENTIWATT_MS),
+        charging=charging,
     )
 
 

@@ -21,7 +21,7 @@ _FULL_SCALES_E4KWH = (10**9, 10**10, 10**11, 2**32, 2**40)  # 10^5, 10^6, 10^7 k
 Window = tuple[int, "int | None"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One value that the energy may be taken from, 0.1 Wh; ``percent`` says how sure it is."""
 
@@ -31,7 +31,7 @@ class Source:
     percent: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registers:
     """A record's registers as they are to be used.
 

@@ -24,7 +24,7 @@ from billing_core.pricing import Line, lines_of
 from billing_core.tariff import Rate, Tariff
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Split:
     """Billed energy as lines, and over time where samples support it; ``basis`` is record, samples or even."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from billing_core.fixed import share_half_up
 
@@ -58,7 +58,7 @@ class Tolerances:
     operator_fen: int = 50
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in _NAMES:
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"{name} is 0 or more")
@@ -82,7 +82,10 @@ class Tolerances:
 
     def as_dict(self) -> dict[str, int | None]:
         """Every value by name, for the computation that a bill keeps."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_NAMES = tuple(each.name for each in fields(Tolerances))
 
 
 def register_half_width(register_decimals: int | None) -> int:

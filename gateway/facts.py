@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import fields
 
 from billing_core.civil import Zone
 from billing_core.evidence import Authorisation, BmsEnd, PileFacts, Record, Tier
@@ -67,9 +68,12 @@ def record_of(event: RecordReceived, zone: Zone) -> Record:
     )
 
 
+_NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in (Authorisation, BmsEnd, Record, Tier)}
+
+
 def frozen_flat(value: Authorisation | BmsEnd | Record | Tier) -> dict[str, object]:
     """The fields of a value that holds none but plain ones; ``dataclasses.asdict`` copies deeply, and is slow."""
-    return {name: getattr(value, name) for name in value.__slots__}
+    return {name: getattr(value, name) for name in _NAMES[type(value)]}
 
 
 def frozen_record(record: Record) -> dict[str, object]:

@@ -222,7 +222,7 @@ def vi_integral_mismatch(evidence: Evidence, findings: Findings) -> Found | None
 
 def soc_inconsistent(evidence: Evidence, findings: Findings) -> Found | None:
     """The state of charge moves against the energy."""
-    dropped = soc_drop(evidence)
+    dropped = soc_drop(findings)
     if dropped is not None:
         return both(
             "The battery fell from {a} % to {b} % while energy flowed.",
@@ -230,7 +230,7 @@ def soc_inconsistent(evidence: Evidence, findings: Findings) -> Found | None:
             a=dropped[0],
             b=dropped[1],
         )
-    risen = soc_rise(evidence.charging, _SOC_RISE_PERCENT)
+    risen = soc_rise(findings.seen.charging, _SOC_RISE_PERCENT)
     if risen is None:
         return None
     return both(

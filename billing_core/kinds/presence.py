@@ -245,7 +245,7 @@ def merged_sessions(evidence: Evidence, findings: Findings) -> Found | None:
         return "The cable was pulled and plugged in again within this record.", "同一账单内枪被拔出后再次插入。"
     if len(_cars(evidence)) > 1:
         return "The car changed within this record.", "同一账单内车辆发生变化。"
-    dropped = soc_drop(evidence)
+    dropped = soc_drop(findings)
     if dropped is None:
         return None
     return both(
@@ -261,9 +261,9 @@ def _cars(evidence: Evidence) -> set[str]:
     return set(evidence.vins)
 
 
-def soc_drop(evidence: Evidence) -> tuple[int, int] | None:
+def soc_drop(findings: Findings) -> tuple[int, int] | None:
     """(before, after) where the state of charge falls by more than five points while energy grows."""
-    return soc_fall(evidence.charging, _SOC_DROP_PERCENT)
+    return soc_fall(findings.seen.charging, _SOC_DROP_PERCENT)
 
 
 def split_session(evidence: Evidence, findings: Findings) -> Found | None:

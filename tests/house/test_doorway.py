@@ -111,3 +111,14 @@ def test_the_package_takes_every_file_that_it_needs():
         for path in (ROOT / package).rglob("*"):
             if path.is_file() and not any(fnmatch.fnmatch(path.name, each) for each in (*told["*"], *made)):
                 raise AssertionError(f"{path.relative_to(ROOT)} would not be in the wheel")
+
+
+def test_compiled_modules_are_as_new_as_their_sources():
+    stale = [
+        source.relative_to(ROOT).as_posix()
+        for package in ("protocol", "billing_core", "gateway")
+        for source in (ROOT / package).rglob("*.py*")
+        for module in source.parent.glob(f"{source.stem}.cpython-*.so")
+        if source.suffix in (".py", ".pyx") and source.stat().st_mtime > module.stat().st_mtime
+    ]
+    assert not stale, "run make build: a module is compiled from an older text"

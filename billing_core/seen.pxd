@@ -1,0 +1,13 @@
+from billing_core.evidence cimport Evidence, Record
+
+
+cdef class Seen:
+    cdef readonly object t_start_ms, t_end_ms
+    cdef readonly bint is_end_observed
+    cdef readonly object t_idle_ms
+    cdef readonly tuple anchors
+    cdef readonly bint has_reset, is_stitched
+    cdef readonly object frozen_from
+    cdef readonly bint has_frozen
+    cdef readonly object integral_e4kwh
+    cdef readonly tuple charging
