@@ -33,6 +33,7 @@ _ANSWERS = (
     commands.AcknowledgeRecord,
 )
 _ANSWERS_KEPT_MAX = 64
+_UNNUMBERED = "0000"  # the model number of a tariff whose frame has none
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -341,7 +342,7 @@ class Replay:
         while waiting:
             ours = waiting.popleft()
             if _names_same(ours, theirs):
-                difference = _difference(ours, theirs)
+                difference = _difference(ours, theirs, self.engine.piles.traits(theirs.pile_id).price_decimals)
                 if difference:
                     self._find("answer_differs", line, f"{type(theirs).__name__}: {difference}")
                 return
@@ -376,13 +377,15 @@ def _names_same(ours: commands.Command, theirs: commands.Command) -> bool:
     return all(getattr(ours, key, None) == getattr(theirs, key, None) for key in keys)
 
 
-def _difference(ours: Any, theirs: Any) -> str:
+def _difference(ours: Any, theirs: Any, price_decimals: int) -> str:
     """What two answers say differently; model numbers in a tariff check are echoes and may differ."""
     told = []
     for field in dataclasses.fields(ours):
         if field.name in ("reply_ref", "model_no", "civil_ms"):
             continue
         mine, other = getattr(ours, field.name), getattr(theirs, field.name)
+        if isinstance(other, commands.PileTariff) and other.model_no == _UNNUMBERED:
+            mine, other = (each.by_slot(10 ** (5 - price_decimals)) for each in (mine, other))
         if mine != other:
             told.append(f"{field.name} is {other!r} in the log, {mine!r} by this site's data")
     return "; ".join(told)

@@ -72,6 +72,11 @@ class PileTariff:
         """(first slot, slot behind the last, index into ``prices_e5``) of each stretch of one rate, from 00:00."""
         return runs_of(self.slots)
 
+    def by_slot(self, step_e5: int) -> tuple[tuple[int, int], ...]:
+        """(energy, service) price of each half hour, cut to a step: all that a frame without numbers and names says."""
+        cut = [(energy // step_e5 * step_e5, service // step_e5 * step_e5) for energy, service in self.prices_e5]
+        return tuple(cut[index] for index in self.slots)
+
 
 def runs_of(slots: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
     """(first, behind the last, value) of each run of equal values."""

@@ -130,5 +130,6 @@ def check_replay(day):
     """The capture replays to the bills that were made live."""
     logs = sorted(str(path) for path in (day.daemon.directory / "capture").glob("*.pcap"))
     done = pilegate("replay", *logs, "--site", str(day.daemon.config), "--json")
+    assert "answer_differs" not in done.err, done.err[:2_000]
     replayed = {bill["transaction_id"]: bill for bill in map(json.loads, done.out.splitlines())}
     assert replayed == {key: bill["document"] for key, bill in day.bills.items()}

@@ -30,3 +30,9 @@ def test_commands_cannot_be_changed():
 
 def test_a_tariff_has_no_loss_unless_told():
     assert c.PileTariff("0100", ((1, 2),) * 4, (0,) * 48).loss_ratio_percent == 0
+
+
+def test_a_tariff_by_half_hours_is_what_its_prices_come_to():
+    fine = c.PileTariff("0100", ((31_299, 45_999), (70_000, 0), (9, 9)), (0,) * 40 + (1,) * 8)
+    assert fine.by_slot(1_000) == ((31_000, 45_000),) * 40 + ((70_000, 0),) * 8
+    assert fine.by_slot(1)[0] == (31_299, 45_999)
