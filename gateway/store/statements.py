@@ -71,6 +71,9 @@ def frame_digest(former: bytes, at_ms: int, link: str, kind: str, data: bytes) -
 class _Many:
     """Rows of one table that gather until there are enough for one statement.
 
+    Values are int, str or bytearray: of bool and bytes ``sqlite3`` asks first whether anybody adapts them, and that
+    costs more than to write them.
+
     Args:
         sql: puts one of them, and ends in its values.
     """
@@ -152,7 +155,8 @@ class RowWriter:
 
     def _samples(self, r: o.SamplesTaken) -> None:
         for state in r.states:
-            self._many_samples.add((r.transaction_id, *state))
+            plugged = state[7] if state[7] is None else int(state[7])
+            self._many_samples.add((r.transaction_id, *state[:6], int(state[6]), plugged))
 
     def _samples_left(self, r: o.SamplesLeft) -> None:
         self._many_samples.put()
@@ -290,7 +294,7 @@ class RowWriter:
             last = self._connection.execute(_LAST_DIGEST, (r.pile_id,)).fetchone()
             former = last[0] if last else b""
         digest = frame_digest(former, r.at_ms, r.link, r.kind, r.data)
-        self._many_frames.add((*r, digest))
+        self._many_frames.add((*r[:5], bytearray(r.data), bytearray(digest)))
         self._digests[r.pile_id] = digest
 
     def _site(self, r: o.SiteKnown) -> None:
