@@ -7,6 +7,7 @@ from bisect import bisect_right
 from billing_core.units import DAY_MS, MINUTE_MS
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+cdef tuple _TWO = tuple([f"{number:02d}" for number in range(100)])
 
 
 cdef class Zone:
@@ -66,11 +67,13 @@ def minute_of_day(object civil_ms):
 
 def iso_local(object at_ms, Zone zone not None):
     """``2026-03-03T11:40:16.000+08:00``."""
+    cdef int within_ms, seconds, offset_min
     offset_ms = zone.offset_ms(at_ms)
-    days, rest = divmod(at_ms + offset_ms, DAY_MS)
-    seconds, millis = divmod(rest, 1000)
+    days, rest_ms = divmod(at_ms + offset_ms, DAY_MS)
+    within_ms = rest_ms
+    seconds = within_ms // 1000
     day = date.fromordinal(days + _EPOCH_ORDINAL).isoformat()
     sign = "-" if offset_ms < 0 else "+"
-    hours, minutes = divmod(abs(offset_ms) // MINUTE_MS, 60)
-    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{millis:03d}"
-    return f"{day}T{clock}{sign}{hours:02d}:{minutes:02d}"
+    offset_min = abs(offset_ms) // MINUTE_MS
+    clock = f"{_TWO[seconds // 3600]}:{_TWO[seconds // 60 % 60]}:{_TWO[seconds % 60]}.{within_ms % 1000:03d}"
+    return f"{day}T{clock}{sign}{_TWO[offset_min // 60]}:{_TWO[offset_min % 60]}"

@@ -234,7 +234,7 @@ class Evidence:
 _BESIDE = {"samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final"}
 _CONTEXT = sorted({each.name for each in fields(Evidence)} - _BESIDE)
 _NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(each.name for each in fields(kind))
+    kind: tuple(sorted(each.name for each in fields(kind)))
     for kind in (PileFacts, Authorisation, BmsEnd, ChainLink, OccupancyTerms)
 }
 
@@ -255,4 +255,4 @@ def _plain(value: object) -> object:
     return value if names is None else {name: getattr(value, name) for name in names}
 
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_canonical = json.JSONEncoder(separators=(",", ":")).encode  # of names that are sorted already

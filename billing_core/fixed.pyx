@@ -40,9 +40,11 @@ def loss_adjusted_e4kwh_half_up(object energy_e4kwh, object loss_ratio_e4):
 
 def format_scaled(object value, object decimals):
     """An integer scaled by 10^-decimals as text with all its places."""
+    cdef Py_ssize_t point
     cdef str sign = "-" if value < 0 else ""
-    whole, places = divmod(abs(value), 10**decimals)
-    return f"{sign}{whole}.{places:0{decimals}d}"
+    cdef str digits = str(abs(value)).rjust(decimals + 1, "0")
+    point = len(digits) - <Py_ssize_t>decimals
+    return f"{sign}{digits[:point]}.{digits[point:]}"
 
 
 def format_e4(object value):

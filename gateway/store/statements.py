@@ -228,7 +228,8 @@ class RowWriter:
             ),
         )
         execute(_NEWEST, (r.transaction_id, r.revision, r.status, r.pile_id, r.created_at_ms))
-        execute("DELETE FROM bill_anomaly WHERE transaction_id = ?", (r.transaction_id,))
+        if r.revision > 1:
+            execute("DELETE FROM bill_anomaly WHERE transaction_id = ?", (r.transaction_id,))
         for code in r.anomalies:
             execute("INSERT INTO bill_anomaly VALUES (?,?,?)", (code, r.created_at_ms, r.transaction_id))
 
