@@ -67,12 +67,12 @@ cdef class Ear:
         """
         cdef Cut cut
         cdef list told = [None] * len(cuts)
-        cdef Py_ssize_t i = 0
+        cdef object fact
+        cdef Py_ssize_t i
         # hot: a frame a round
-        for cut in cuts:
+        for i, cut in enumerate(cuts):
             fact = None if cut.reason or self._facts is None else self._known(cut.data, at_ms)
             told[i] = otherwise(cut, at_ms) if fact is None else fact
-            i += 1
         return told
 
     cdef object _known(self, bytes frame, object at_ms):

@@ -29,6 +29,7 @@ cdef struct Row:
     int64_t blank
     bint has_blank
     int otherwise  # the row that tells when this one does not
+    PyObject* thing  # held by the table
 
 
 # One frame while it is read.
@@ -37,6 +38,8 @@ cdef struct Heard:
     const uint8_t* body
     Py_ssize_t size  # of the body
     int64_t scale
+    PyObject* at_ms
+    PyObject* speaker  # NULL for one who is not known
 
 
 @cython.final
@@ -51,9 +54,11 @@ cdef class FactTable:
     cdef tuple _objects
     cdef Row _rows[ROWS_MAX]
 
-    cdef object make(self, const Heard* heard, object at_ms, Speaker speaker)
-    cdef object _value(self, int index, const Heard* heard, object at_ms, Speaker speaker)
-    cdef object _rare(self, int index, const Heard* heard, object at_ms, Speaker speaker)
+    cdef object make(self, const Heard* heard)
+    cdef PyObject* _value(self, const Row* row, const Heard* heard) except NULL
+    cdef PyObject* _text(self, const Row* row, const Heard* heard) except NULL
+    cdef object _part(self, int index, const Heard* heard)
+    cdef object _rare(self, const Row* row, const Heard* heard)
 
 
 @cython.final

@@ -8,8 +8,6 @@ than reading the frame. No object is made for the frame, its raw values, or anyt
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcmp, memcpy
 
@@ -37,6 +35,10 @@ cdef extern from *:
     Py_ssize_t slot_of(object member)
     object blank_of(object kind)
     void put(object into, Py_ssize_t slot, PyObject* value) noexcept
+    PyObject* PyLong_FromLongLong(long long value) except NULL
+    PyObject* PyTuple_GET_ITEM(PyObject* items, Py_ssize_t index) noexcept
+    void Py_INCREF(PyObject* it) noexcept
+    void Py_DECREF(PyObject* it) noexcept
 
 cdef enum:
     MOMENT = 0
@@ -71,6 +73,7 @@ cdef class Speaker:
 
 
 @cython.final
+@cython.freelist(32)
 cdef class Rendering:
     """The values of a body in the forms that ``decode`` prints, rendered when somebody first looks."""
 
@@ -131,6 +134,13 @@ cdef class Rendering:
 Mapping.register(Rendering)
 
 
+cdef Rendering _rendering(object show, bytes body):
+    cdef Rendering made = Rendering.__new__(Rendering)
+    made._show = show
+    made._body = body
+    return made
+
+
 cdef inline bint _is_zero(const uint8_t* at, int width) noexcept nogil:
     cdef int i
     for i in range(width):
@@ -139,10 +149,12 @@ cdef inline bint _is_zero(const uint8_t* at, int width) noexcept nogil:
     return True
 
 
-cdef str _kept(const uint8_t* at, int width, Speaker speaker):
-    """The digits of a number; the same object as before when the speaker named the same one last."""
-    if speaker is None or width != KEPT_BYTES:
+cdef str _kept(const uint8_t* at, int width, PyObject* who):
+    """The digits of a number; the same object as before when the speaker, if one is known, named the same one last."""
+    cdef Speaker speaker
+    if who == NULL or width != KEPT_BYTES:
         return hex_text(at, width)
+    speaker = <Speaker>who
     if speaker.kept_text is None or memcmp(speaker.kept, at, KEPT_BYTES):
         memcpy(speaker.kept, at, KEPT_BYTES)
         speaker.kept_text = hex_text(at, width)
@@ -179,6 +191,7 @@ cdef class FactTable:
     def _fill(self, int i, int count, name, int op, int at, int width, int64_t add, blank, int otherwise, thing):
         cdef Row* row = &self._rows[i]
         row.op, row.at, row.width, row.add = op, at, width, add
+        row.thing = PyTuple_GET_ITEM(<PyObject*>self._objects, i)
         row.has_blank, row.blank, row.otherwise = blank is not None, blank or 0, otherwise
         row.slot = -1 if name is None else slot_of(_member(self.kind, name))
         assert name is None or (row.slot > 0 and self._count == i), "a slot each, the attributes first"
@@ -188,67 +201,85 @@ cdef class FactTable:
             assert i < at <= count - width
         elif op in (UINT, UINT_BE, SCALED, CHOICE, DIGITS, IDENTIFIER, CHARS, PILE):
             assert 0 <= at <= self.size - width, "within the fixed part of the body"
-            assert op not in (UINT, UINT_BE, SCALED) or 1 <= width <= 7
+            assert op not in (UINT, UINT_BE) or 1 <= width <= 7
+            assert op != SCALED or 1 <= width <= 4
             assert op != CHOICE or (width == 1 and len(thing) == 256 and (otherwise > i or OTHERWISE not in thing))
         elif op == SURPLUS:
             assert otherwise > i
         elif op == EACH:
             assert isinstance(thing, FactTable) and at + width * (<FactTable>thing).size <= self.size
 
-    # The places of all fields lie within ``size`` bytes, which the body has.
-    @cython.boundscheck(False)
-    cdef object make(self, const Heard* heard, object at_ms, Speaker speaker):
+    cdef object make(self, const Heard* heard):
         """The event in a body of at least ``size`` bytes."""
         cdef object made = blank_of(self.kind)
-        cdef object value
         cdef int i
         # hot: a row an attribute
         for i in range(self._count):
-            value = self._value(i, heard, at_ms, speaker)
-            Py_INCREF(value)
-            put(made, self._rows[i].slot, <PyObject*>value)
+            put(made, self._rows[i].slot, self._value(&self._rows[i], heard))
         return made
 
-    cdef object _value(self, int index, const Heard* heard, object at_ms, Speaker speaker):
-        cdef const Row* row = &self._rows[index]
+    # Numbers have 56 bits at most and small offsets; what is scaled has 32, a scale seven.
+    @cython.overflowcheck(False)
+    cdef PyObject* _value(self, const Row* row, const Heard* heard) except NULL:
+        """A reference of its own to the value of one row; its places lie within ``size`` bytes, which the body has."""
         cdef const uint8_t* field = heard.body + row.at
+        cdef PyObject* value
         cdef int64_t number
-        cdef object chosen
         cdef int op = row.op
         if op == UINT:
             number = unsigned_little(field, row.width)
-            return None if row.has_blank and number == row.blank else number + row.add
+            if not row.has_blank or number != row.blank:
+                return PyLong_FromLongLong(number + row.add)
+            value = <PyObject*>None
         elif op == CHOICE:
-            chosen = <object>PyTuple_GET_ITEM(<object>PyTuple_GET_ITEM(self._objects, index), field[0])
-            return self._value(row.otherwise, heard, at_ms, speaker) if chosen is _OTHERWISE else chosen
+            value = PyTuple_GET_ITEM(row.thing, field[0])
+            if value == <PyObject*>_OTHERWISE:
+                return self._value(&self._rows[row.otherwise], heard)
         elif op == SCALED:
-            return unsigned_little(field, row.width) * heard.scale
+            return PyLong_FromLongLong(unsigned_little(field, row.width) * heard.scale)
         elif op == GIVEN:
-            return <object>PyTuple_GET_ITEM(self._objects, index)
+            value = row.thing
         elif op == MOMENT:
-            return at_ms
+            value = heard.at_ms
         elif op == SEQUENCE:
-            return heard.frame[SEQUENCE_AT] | <int>heard.frame[SEQUENCE_AT + 1] << 8
-        elif op == PILE:
-            return speaker.pile_id if speaker is not None else hex_text(field, row.width)
-        elif op == IDENTIFIER:
-            return None if _is_zero(field, row.width) else _kept(field, row.width, speaker)
-        elif op == DIGITS:
-            return _kept(field, row.width, speaker)
+            return PyLong_FromLongLong(heard.frame[SEQUENCE_AT] | <int>heard.frame[SEQUENCE_AT + 1] << 8)
         else:
-            return self._rare(index, heard, at_ms, speaker)
+            return self._text(row, heard)
+        Py_INCREF(value)
+        return value
 
-    cdef object _rare(self, int index, const Heard* heard, object at_ms, Speaker speaker):
-        """Values that only rare frames have."""
-        cdef const Row* row = &self._rows[index]
+    cdef PyObject* _text(self, const Row* row, const Heard* heard) except NULL:
+        """Numbers of piles, transactions and cards."""
         cdef const uint8_t* field = heard.body + row.at
-        cdef object thing = self._objects[index]
+        cdef object value
+        if row.op == IDENTIFIER:
+            value = None if _is_zero(field, row.width) else _kept(field, row.width, heard.speaker)
+        elif row.op == PILE and heard.speaker != NULL:
+            value = (<Speaker>heard.speaker).pile_id
+        elif row.op == PILE or row.op == DIGITS:
+            value = _kept(field, row.width, heard.speaker)
+        else:
+            value = self._rare(row, heard)
+        Py_INCREF(<PyObject*>value)
+        return <PyObject*>value
+
+    cdef object _part(self, int index, const Heard* heard):
+        """The value of a row that is part of another's."""
+        cdef PyObject* value = self._value(&self._rows[index], heard)
+        cdef object part = <object>value
+        Py_DECREF(value)
+        return part
+
+    cdef object _rare(self, const Row* row, const Heard* heard):
+        """Values that only rare frames have."""
+        cdef const uint8_t* field = heard.body + row.at
+        cdef object thing = <object>row.thing
         cdef FactTable inner
         cdef Heard part
         cdef list values
         cdef int i
         if row.op == MADE:
-            return thing(*[self._value(row.at + i, heard, at_ms, speaker) for i in range(row.width)])
+            return thing(*[self._part(row.at + i, heard) for i in range(row.width)])
         if row.op == CHARS:
             return PyBytes_FromStringAndSize(<const char*>field, row.width)
         if row.op == UINT_BE:
@@ -257,15 +288,15 @@ cdef class FactTable:
             inner, values, part = thing, [], heard[0]
             for i in range(row.width):
                 part.body, part.size = field + i * inner.size, inner.size
-                values.append(inner.make(&part, at_ms, speaker))
+                values.append(inner.make(&part))
             return tuple(values)
         if row.op == SURPLUS:
-            return thing if heard.size > self.size else self._value(row.otherwise, heard, at_ms, speaker)
+            return thing if heard.size > self.size else self._part(row.otherwise, heard)
         if row.op == SCALE:
             return heard.scale
         body = PyBytes_FromStringAndSize(<const char*>heard.body, heard.size)
         if row.op == SHOWN:
-            return Rendering(thing, body)
+            return _rendering(thing, body)
         if row.op == WHOLE:
             return thing(body)
         assert row.op == BODY
@@ -322,7 +353,9 @@ cdef class Facts:
         heard.body = frame + self._head
         heard.size = size - self._around
         heard.scale = scale
-        return table.make(&heard, at_ms, speaker)
+        heard.at_ms = <PyObject*>at_ms
+        heard.speaker = NULL if speaker is None else <PyObject*>speaker
+        return table.make(&heard)
 
     def read(self, bytes frame not None, at_ms, int64_t scale=1):
         """The fact in a whole frame; ``None`` when it is not in clear, of a type that tells none, or too short.

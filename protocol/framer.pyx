@@ -108,11 +108,6 @@ def cut_of(bytes data not None, Py_ssize_t offset, str reason not None):
     return _cut(data, offset, reason, False, "")
 
 
-cdef bytes _stretch(bytes stream, Py_ssize_t start, Py_ssize_t end):
-    assert 0 <= start <= end <= PyBytes_GET_SIZE(stream)
-    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(stream) + start, end - start)
-
-
 # A difference of two pointers into one buffer cannot overflow.
 @cython.overflowcheck(False)
 cdef inline Py_ssize_t _next_start(const uint8_t* data, Py_ssize_t size, Py_ssize_t at, uint8_t start) noexcept nogil:
@@ -266,9 +261,13 @@ cdef class Framer:
         self._due = self._told = self._base + at
         return at
 
+    # The frame lies within the stream.
+    @cython.overflowcheck(False)
     cdef int _hand_on(self, bytes stream, Py_ssize_t at, Py_ssize_t length, int order, list cuts) except -1:
-        self._tell(stream, at, cuts)
-        cuts.append(_cut(_stretch(stream, at, at + length), self._base + at, "", order, ""))
+        cdef bytes frame = PyBytes_FromStringAndSize(PyBytes_AS_STRING(stream) + at, length)
+        if self._told < self._base + at:
+            self._tell(stream, at, cuts)
+        cuts.append(_cut(frame, self._base + at, "", order, ""))
         return 0
 
     cdef Py_ssize_t _fail(
@@ -281,7 +280,7 @@ cdef class Framer:
             return self._handed - self._base
         if self._is_due(data, at):
             expected = self._envelope.expected(data + at, length)
-            cuts.append(_cut(_stretch(stream, at, at + length), self._base + at, "checksum", False, expected))
+            cuts.append(_cut(stream[at : at + length], self._base + at, "checksum", False, expected))
             self._due = self._told = self._base + at + length
         return at + 1
 
