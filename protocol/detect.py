@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from protocol.dialect import Dialect, Traits
 from protocol.dialects.aaf5_talk import AAF5
 from protocol.dialects.ap_talk import AP
@@ -29,6 +31,7 @@ def first_heard(data: bytes) -> Dialect | None:
     return min(places, key=lambda place: place[0])[1] if places else None
 
 
+@functools.lru_cache(maxsize=1024)
 def traits_of(protocol: str | None) -> Traits:
     """What piles of a protocol can carry; for an unknown one, what most can."""
     dialect = dialect_named(protocol)
