@@ -17,6 +17,7 @@ from protocol.dialects.aaf5_frames import LV34, OP30, SH52, SL
 from protocol.dialects.aaf5_profiles import profile_named
 from protocol.dialects.aaf5_times import pile_time
 from protocol.dialects.aaf5_wire import render_fields, text_of
+from protocol.facttable import Rendering
 from protocol.wire import WireFrame
 
 _OWN = re.compile(r"[0-9A-Za-z]{13}\d{18}")
@@ -117,6 +118,11 @@ def _scale(profile: str, *, is_record: bool, is_milli: bool = False) -> int:
     return 100
 
 
+def _shown(wire: WireFrame) -> Rendering:
+    """The values of a frame as ``decode`` prints them, once somebody looks."""
+    return Rendering(lambda body: render_fields(wire), wire.body)
+
+
 # -- facts ----------------------------------------------------------------------------------------------
 
 
@@ -199,7 +205,7 @@ def _bms(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
         connector=connector,
         transaction_id=heard.started.get(connector, (0, None))[1],
         kind="status",
-        detail=render_fields(heard.wire),
+        detail=_shown(heard.wire),
         wants_answer=True,
     )
 
@@ -212,7 +218,7 @@ def _told(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
         reply_ref=heard.ref,
         connector=raw.get("gun") or None,
         kind=heard.wire.layout.name,
-        detail=render_fields(heard.wire),
+        detail=_shown(heard.wire),
         wants_answer=heard.wire.type in WANTING,
     )
 
@@ -258,7 +264,7 @@ def _answered(
         connector=connector,
         is_accepted=is_accepted,
         reason_code=raw.get("result", 0),
-        detail=render_fields(heard.wire),
+        detail=_shown(heard.wire),
         clock=clock,
     )
 
