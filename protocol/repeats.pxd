@@ -46,6 +46,6 @@ cdef class Repeats:
     cdef readonly bytearray answers
     cdef readonly Py_ssize_t taken
 
-    # Takes the frames that stand at the front of ``data`` for as long as they repeat, or are heartbeats that do; returns
-    # the bytes done with.
+    # Takes the frames that stand at the front of ``data`` for as long as they repeat, or are heartbeats that do;
+    # returns the bytes done with.
     cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms, bint only_beats) except -1
