@@ -263,7 +263,8 @@ class Aaf5Pile(SimulatedPile):
 
     def _written(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         gun, edition = raw["gun"], self.edition
-        story = next(story for story in self.stories if story.transaction_id == raw["serial"])
+        told = self.connectors[gun - 1].stories  # a card's number may have been given to two of its cars
+        story = next(story for story in reversed(told) if story.transaction_id == raw["serial"])
         start, stop = self._registers(raw["meter_start_kwh"], raw["energy_kwh"], step_e4kwh=edition.step_e4kwh)
         slots = self._booked(story, raw, edition.step_e4kwh)
         assert self.rates is not None

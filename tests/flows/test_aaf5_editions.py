@@ -61,3 +61,20 @@ def test_every_session_has_one_bill_and_no_record_was_destroyed(days, protocol):
 @pytest.mark.parametrize("protocol", ["aaf5", "aaf5-lv34"])
 def test_a_replay_of_the_day_finds_the_same_bills(days, protocol):
     check_replay(days[protocol])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("faults", ["cut-link", "garbage", "power-loss", "half-frames"])
+@pytest.mark.parametrize("protocol", ["aaf5", "aaf5-lv34"])
+def test_long_days_with_faults_bill_every_session_once(tmp_path, protocol, faults):
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}")
+    day = day_of(tmp_path, protocol, 14 if protocol == "aaf5" else 4, seed=seed, faults=faults, sessions=3)
+    check_all(day)
+    for pile in day.piles:
+        for story in pile.stories:
+            bill = day.bills[story.transaction_id]
+            if bill["status"] == "normal":
+                told = (bill["energy_e4kwh"], bill["amount_fen"])
+                assert told == (story.energy_e4kwh, expected_fen(pile, story)), bill["document"]["anomalies"]
+    check_replay(day)
