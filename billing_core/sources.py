@@ -60,14 +60,16 @@ def scale_of(evidence: Evidence, record: Record, window: Window | None, half_e4k
 
     The samples must admit the energy after and not before, and the registers must bear it out: the former reading, or
     the record's own difference where rated power bounds the window, since any factor fits one without an upper bound.
+    A record whose register begins where the former one ended has the right scale, whatever the samples say.
     """
     if window is None or is_inside(record.energy_e4kwh, window) or not record.has_registers:
         return None
-    difference = record.meter_stop_e4kwh - record.meter_start_e4kwh
+    difference, previous = record.meter_stop_e4kwh - record.meter_start_e4kwh, evidence.previous
+    if previous is not None and abs(record.meter_start_e4kwh - previous.meter_stop_e4kwh) <= half_e4kwh:
+        return None
     for times, over in _SCALES:
         if not is_inside(share_half_up(record.energy_e4kwh, times, over), window):
             continue
-        previous = evidence.previous
         chains = previous is not None and (
             abs(times * record.meter_start_e4kwh - over * previous.meter_stop_e4kwh) <= half_e4kwh * over
         )

@@ -235,6 +235,8 @@ class Case:
         raw = numbers(self.record)
         if self.is_inside(raw.kwh):
             return None
+        if raw.has_registers and self.before is not None and abs(raw.start - self.before) <= self.r:
+            return None  # ruling 92
         for factor in FACTORS:
             is_chained = self.before is not None and abs(factor * raw.start - self.before) <= self.r
             is_consistent = raw.has_registers and abs(factor * raw.moved - factor * raw.kwh) <= self.r

@@ -200,6 +200,15 @@ def test_every_factor_of_ten_is_tried(factor):
     assert sum(tier.energy_e4kwh for tier in mended.tiers) == 200_000
 
 
+def test_a_register_that_joins_the_former_one_needs_no_factor():
+    lost = (0, 20_000)  # a single reading of nothing: a thousandth of any charge would fit
+    assert scale_of(evidence(), record(), lost, HALF) is None
+    assert scale_of(evidence(), record(meter_start_e4kwh=10_000_000 + HALF), lost, HALF) is None
+    assert scale_of(evidence(), record(meter_start_e4kwh=10_000_000 + HALF + 1), lost, HALF) == (1, 1000)
+    found = derive(evidence(samples=(sample(39, 0), rest(40)), record={}))
+    assert (found.energy_basis, found.energy_e4kwh, found.scale) == ("last_sample", 0, None)
+
+
 def test_without_rated_power_only_the_former_register_bears_a_factor_out():
     open_above = (194_900, None)
     short = record(energy=194_000)  # a little less than the last sample, and no decimal error at all
