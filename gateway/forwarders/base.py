@@ -74,6 +74,7 @@ class DrainConfig:
         concurrency: requests under way at once.
         breaker_failures: endpoint failures in a row that open the breaker.
         breaker_first_s, breaker_max_s: how long it stays open, doubling.
+        disabled_after_s: failing for so long and delivering nothing, an endpoint is given up until the next start.
     """
 
     schedule_s: tuple[int, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200)
@@ -83,6 +84,7 @@ class DrainConfig:
     breaker_failures: int = 5
     breaker_first_s: int = 30
     breaker_max_s: int = 600
+    disabled_after_s: int = 432_000
 
     def __post_init__(self) -> None:
         if not self.schedule_s or min(self.schedule_s) < 0 or self.concurrency < 1:
@@ -214,6 +216,8 @@ class Drain:
             now_ms = self._clock.now_ms()
             self.breaker.count(row["event_id"], delivery, now_ms)
             await self._record(row, delivery, now_ms)
+            if self.breaker.opened_until_ms is not None:
+                await self._give_up(now_ms)
         finally:
             self._flying.pop(row["id"], None)
             self._partitions.discard(row["partition"])
@@ -259,8 +263,7 @@ class Drain:
         if delivery.is_done or (delivery.status == 409 and row["last_status"] == 409):
             return "delivered", now_ms
         if delivery.status == 410:
-            self.is_disabled = True
-            log.error("upstream_disabled", upstream=self.name, reason="410 Gone", hint="mend it and restart")
+            self._disable("410 Gone")
         if delivery.status == 409:
             return "pending", now_ms + _CONFLICT_WAIT_MS
         steps = self._config.schedule_s
@@ -275,6 +278,22 @@ class Drain:
         if attempts >= 2 and delivery.status is not None and 400 <= delivery.status < 500:
             log.error("delivery_refused", upstream=self.name, event_id=row["event_id"], status=delivery.status)
         return ("dead", now_ms) if due_ms > row["expires_at_ms"] else ("pending", due_ms)
+
+    async def _give_up(self, now_ms: int) -> None:
+        """The breaker is open: see for how long nothing was delivered, warn from a fifth of the time on, and end it."""
+        since_ms = await asyncio.to_thread(self._store.reader.failing_since_ms, self.name)
+        if since_ms is None:
+            return
+        failing_s = (now_ms - since_ms) // 1000
+        if failing_s >= self._config.disabled_after_s:
+            self._disable(f"nothing but failure for {failing_s // 3600} hours")
+        elif failing_s >= self._config.disabled_after_s // 5:
+            left_s = self._config.disabled_after_s - failing_s
+            log.error("upstream_failing", upstream=self.name, hours=failing_s // 3600, disabled_in_hours=left_s // 3600)
+
+    def _disable(self, reason: str) -> None:
+        self.is_disabled = True
+        log.error("upstream_disabled", upstream=self.name, reason=reason, hint="mend it and restart")
 
     async def stop(self) -> None:
         """Finish what is under way, up to ten seconds; the rest stays pending."""

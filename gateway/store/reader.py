@@ -313,6 +313,15 @@ class Reader:
             (endpoint, at_ms, latest_ms, limit),
         )
 
+    def failing_since_ms(self, endpoint: str) -> int | None:
+        """When an endpoint took its last event, or since when one waits for the first; ``None`` if nothing waits."""
+        found = self.one(
+            """SELECT max(coalesce((SELECT max(delivered_at_ms) FROM outbox WHERE endpoint = ?), 0),
+             min(created_at_ms)) AS since FROM outbox WHERE endpoint = ? AND state = 'pending' AND attempts > 0""",
+            (endpoint, endpoint),
+        )
+        return found["since"] if found else None
+
     def next_due_ms(self, endpoint: str) -> int | None:
         """When the next entry of an endpoint is due, ``None`` when nothing waits."""
         found = self.one(

@@ -27,6 +27,7 @@ def test_the_figures_are_the_defaults():
     assert (*steps, 12 * 3_600) == usual.schedule_s
     assert (usual.expires_s, usual.perishable_expires_s) == (7 * 86_400, 86_400)
     assert (usual.breaker_failures, usual.breaker_first_s, usual.breaker_max_s) == (5, 30, 600)
+    assert usual.disabled_after_s == 5 * 86_400
     assert usual.concurrency == 4
     upstream = UpstreamConfig("u", "https://example.org/")
     assert upstream.timeout_ms == 15_000

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from standardwebhooks.webhooks import Webhook
+from structlog.testing import capture_logs
 
 from gateway import manage
 from gateway.clock import Clock, ScaledClock
@@ -281,6 +282,34 @@ def test_a_poisoned_event_is_set_aside_and_sent_again_by_hand(tmp_path):
             assert taker.ids().count("e1") == tries + 1
             bodies = {request.body for request in taker.requests if request.event_id == "e1"}
             assert bodies == {row["body"]}
+
+    run(story)
+
+
+def test_five_days_of_failure_disable_the_receiver_and_keep_the_queue(tmp_path):
+    async def story():
+        drain = DrainConfig(
+            schedule_s=(1,), breaker_failures=2, breaker_first_s=1, breaker_max_s=1, disabled_after_s=30
+        )
+        with capture_logs() as logs:
+            async with post(tmp_path, drain=drain) as (out, taker):
+                out.put("a")
+                await out.delivered()
+                taker.usual = r.reply(500)
+                out.put("b")
+                await out.until(lambda: out.forwarder.states(0)["first"] == "disabled")
+                tries = len(taker.requests)
+                out.put("c")
+                await asyncio.sleep(0.2)
+                assert len(taker.requests) == tries
+                assert [row["state"] for row in out.rows()] == ["delivered", "pending", "pending"]
+                taker.usual = r.reply(204)
+                await out.stop()
+                out.start()
+                await out.delivered()
+        told = [line["event"] for line in logs if line["event"].startswith("upstream_")]
+        assert told[-1] == "upstream_disabled"
+        assert set(told[:-1]) == {"upstream_failing"}
 
     run(story)
 

@@ -194,6 +194,7 @@ def test_the_outbox_keeps_order_within_a_partition(store):
     assert len(store.reader.due("a", 0, 50, 10)) == 2, "behind every schedule: the clock was set back"
     assert store.reader.next_due_ms("a") == 100
     assert store.reader.next_due_ms("c") is None
+    assert store.reader.failing_since_ms("a") is None  # nothing was tried
     assert store.reader.outbox_entry(due[0]["id"])["event_id"] == "e1"
     summary = {(row["endpoint"], row["state"]): row["entries"] for row in store.reader.outbox_summary()}
     assert summary == {("a", "pending"): 3, ("b", "pending"): 3}
