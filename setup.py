@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent
 IS_PLAIN = IS_TRACED or IS_SANITIZED or bool(os.environ.get("PILEGATE_PLAIN"))
 SOURCES = sorted(
     path.relative_to(ROOT)
-    for package in ("protocol", "billing_core", "gateway")
+    for package in (("protocol", "billing_core") if IS_TRACED else ("protocol", "billing_core", "gateway"))
     for path in (ROOT / package).rglob("*.py*")
     if path.suffix == ".pyx" or (path.suffix == ".py" and path.with_suffix(".pxd").exists() and not IS_PLAIN)
 )
@@ -49,7 +49,7 @@ def extension(source: Path) -> Extension:
     macros = [("CYTHON_TRACE_NOGIL", "1")] if IS_TRACED else []
     # Code in Python is calls into the interpreter, which no optimiser makes faster; and Cython's test for floats makes
     # gcc warn of what is never done.
-    flags = ["-O1", "-Wno-array-bounds"] if source.suffix == ".py" else ["-O2"]
+    flags = ["-O1", "-Wno-array-bounds"] if source.suffix == ".py" else ["-O0" if IS_TRACED else "-O2"]
     extra = SANITIZE if IS_SANITIZED else ["-g"] if HAS_LINES else []
     return Extension(
         name,
