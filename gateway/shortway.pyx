@@ -123,8 +123,8 @@ cdef class ShortWay:
     """
 
     def __init__(
-        self, board not None, Alarms alarms not None, Traffic traffic not None, Volume volume not None, capture not None,
-        send not None, *, int64_t link_no, str address not None, int64_t at_ms, int64_t frames_max,
+        self, board not None, Alarms alarms not None, Traffic traffic not None, Volume volume not None,
+        capture not None, send not None, *, int64_t link_no, str address not None, int64_t at_ms, int64_t frames_max,
     ):
         self.opened_at_ms = self.heard_at_ms = self._window_from_ms = at_ms
         self.address = address
