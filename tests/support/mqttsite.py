@@ -12,7 +12,7 @@ from gateway.simulator.scripts import card_uid, cast_fleet, vin
 from tests.support.daemon import Daemon, FastClock
 from tests.support.deskgateway import START_MS
 from tests.support.operator import list_accounts
-from tests.support.site import write_config
+from tests.support.site import stalls, write_config
 
 SPEED = 20
 JITTER_E4KWH = 667  # 120 kW for two seconds
@@ -44,7 +44,7 @@ class MqttSite:
         table += f"node_count = {nodes}\nnode_no = {no}\nreconnect_first_ms = 50\nreconnect_max_ms = 300\n{keys}\n"
         numbers = range(1, self.piles + 1)
         list_accounts(directory, cards=[card_uid(n) for n in numbers], vins=[vin(n) for n in numbers])
-        return Daemon(write_config(directory, self.piles, more=table), self.clock)
+        return Daemon(write_config(directory, self.piles, more=table + stalls(self.speed)), self.clock)
 
     def start(self):
         self.broker.start()
