@@ -98,6 +98,12 @@ def children_of(pid):
     return [int(each) for each in found.read_text().split()] if found.exists() else []
 
 
+def is_settled(pid):
+    """Whether a process has come so far as to leave interrupts to the one who began it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(re.search(r"SigIgn:\t(\w+)", status)[1], 16) & 1 << (signal.SIGINT - 1))
+
+
 def wait_until(is_so):
     deadline_s = time.monotonic() + 30
     while not is_so():
@@ -115,7 +121,7 @@ def waiting(tmp_path):
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as replay:
         try:
-            wait_until(lambda: len(children_of(replay.pid)) == 2)
+            wait_until(lambda: len(children_of(replay.pid)) == 2 and all(map(is_settled, children_of(replay.pid))))
             yield replay, children_of(replay.pid)
         finally:
             replay.kill()
