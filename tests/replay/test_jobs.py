@@ -111,6 +111,11 @@ def wait_until(is_so):
         time.sleep(0.02)
 
 
+def hear_interrupts():
+    """What a shell starts in the background ignores them, tests included, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def waiting(tmp_path):
     """The command with two processes, which wait for a log that never comes; its process and theirs."""
@@ -118,7 +123,12 @@ def waiting(tmp_path):
     os.mkfifo(log)
     command = [sys.executable, "-m", "gateway", "replay", str(log), "--jobs", "2"]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
     ) as replay:
         try:
             wait_until(lambda: len(children_of(replay.pid)) == 2 and all(map(is_settled, children_of(replay.pid))))
