@@ -18,7 +18,7 @@ cdef class Story:
     cdef list _waiting
 
     cdef bint is_thinned(self, int64_t at_ms) noexcept
-    cdef int _put(self, rows) except -1
+    cdef int _put(self, list rows) except -1
 
 
 cdef class ShortWay:

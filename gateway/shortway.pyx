@@ -64,11 +64,10 @@ cdef class Story:
         Args:
             is_news: they say something that the pile did not say just before.
         """
-        cdef int64_t at_ms
+        cdef int64_t at_ms = rows[len(rows) - 1].at_ms
         cdef list waiting = self._waiting
-        if not is_news and waiting is None and self.is_thinned(rows[-1].at_ms):
+        if not is_news and self.is_thinned(at_ms):
             return False
-        at_ms = rows[-1].at_ms
         self._waiting = None
         if is_news:
             if waiting is not None and at_ms - self._waits_from_ms > self._gap_ms:
@@ -83,8 +82,8 @@ cdef class Story:
         self._waiting, self._waits_from_ms = rows, at_ms
         return False
 
-    cdef int _put(self, rows) except -1:
-        self.kept_at_ms = rows[-1].at_ms
+    cdef int _put(self, list rows) except -1:
+        self.kept_at_ms = rows[len(rows) - 1].at_ms
         self._keep(rows)
         return 0
 
