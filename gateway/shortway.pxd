@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from gateway.alarms cimport Alarms
 from gateway.lanes cimport Traffic
@@ -18,6 +18,10 @@ cdef class Story:
     cdef list _waiting
 
     cdef bint is_thinned(self, int64_t at_ms) noexcept
+    # A read that only repeats; what ``take`` does with the row of it. The bytes are copied.
+    cdef bint take_read(
+        self, int64_t at_ms, Py_ssize_t fed, str address, const uint8_t* data, Py_ssize_t size
+    ) except -1
     cdef int _put(self, list rows) except -1
 
 

@@ -6,7 +6,7 @@ the count that stops a flood, the evidence, the answers. What only repeats is a 
 stands behind it, the two are captured and kept one behind the other, with one moment.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
 
 from gateway.alarms cimport Alarms
@@ -81,6 +81,23 @@ cdef class Story:
             return True
         self._waiting, self._waits_from_ms = rows, at_ms
         return False
+
+    cdef bint take_read(
+        self, int64_t at_ms, Py_ssize_t fed, str address, const uint8_t* data, Py_ssize_t size
+    ) except -1:
+        """Take a read of frames that only repeat, as ``take`` does.
+
+        Args:
+            fed: how many of them are samples of a charge.
+            address: of the link.
+        """
+        if fed:
+            self.busy_until_ms = at_ms + _BUSY_MS
+        elif self.is_thinned(at_ms):
+            return False
+        about = _ABOUT[fed] if fed < NAMES else ",".join(["SampleReceived"] * fed)
+        read = PyBytes_FromStringAndSize(<const char*>data, size)
+        return self.take([_new(FrameKept, (self.pile_id, at_ms, address, "up", about, read))], fed > 0)
 
     cdef int _put(self, list rows) except -1:
         self.kept_at_ms = rows[len(rows) - 1].at_ms
@@ -194,12 +211,7 @@ cdef class ShortWay:
         self.refused_in_a_row = 0
         self.count(at_ms, self._traffic.taken() - frames)
         fed = self._traffic.fed - fed
-        if fed:
-            self._story.busy_until_ms = at_ms + _BUSY_MS
-        if fed or not self._story.is_thinned(at_ms):
-            about = _ABOUT[fed] if fed < NAMES else ",".join(["SampleReceived"] * fed)
-            row = _new(FrameKept, (self._story.pile_id, at_ms, self.address, "up", about, read))
-            self._story.take([row], fed > 0)
+        self._story.take_read(at_ms, fed, self.address, <const uint8_t*>PyBytes_AS_STRING(read), used)
         if self._framer.owes():
             answers = self._framer.repeats.take_answers()
             self._capture.append(at_ms, self._link_no, "down", answers, self._spoken)
