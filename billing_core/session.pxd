@@ -26,7 +26,6 @@ cdef class ChargingSession:
     cdef bint is_kept(self) noexcept
     # The word of flags of a charging sample.
     cdef int64_t flags_of(self, is_plugged) except -1
-    cdef list _rows_from(self, Py_ssize_t first)
     cdef int _push(
         self, int64_t at_ms, int64_t energy_e4kwh, int64_t amount_e4yuan, int64_t voltage_dv, int64_t current_da,
         int64_t soc_percent, int64_t flags,

@@ -1,9 +1,11 @@
 """One charging session: a state from the table, integer accumulators, deadlines.
 
 Moments are Unix ms and come as arguments; -1 stands for "never" inside. Live states are rows of integers: moment,
-cumulative energy, amount, voltage, current, state of charge, and a word of flags.
+cumulative energy, amount, voltage, current, state of charge, and a word of flags. Packed they are these words as they
+stand in memory, which is how they go to the store and come back.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
@@ -20,6 +22,7 @@ cdef enum:
     IS_CHARGING = 1
     PLUG_SHIFT = 1  # two bits: 0 unknown, 1 out, 2 in
     RESTS_KEPT = 3  # states of rest in a row; further ones only when the plug changes
+    ROW_BYTES = 56
 
 Row = tuple  # of one live state, as ``rows`` gives it
 
@@ -37,6 +40,8 @@ cdef int _fill() except -1:
     return 0
 
 
+cdef int64_t _one = 1
+assert (<char*>&_one)[0] == 1, "packed states are little-endian, on any machine that reads them"
 assert len(State) == STATES and len(SessionEvent) == EVENTS
 _fill()
 
@@ -145,7 +150,7 @@ cdef class ChargingSession:
 
         Each is (moment, energy 0.1 Wh, amount 0.0001 yuan, 0.1 V, 0.1 A, percent, is charging, is plugged or None).
         """
-        return self._rows_from(0)
+        return _unpacked(self._rows, self._count)
 
     def samples(self):
         """The same as a tuple of what bills rest on."""
@@ -168,24 +173,20 @@ cdef class ChargingSession:
             found.append(sample)
         return tuple(found)
 
-    def take_unkept(self):
-        """The live states since the last call, as ``rows`` gives them: those that are not on the disk yet."""
-        found = self._rows_from(self._kept)
-        self._kept = self._count
-        return tuple(found)
+    @property
+    def newest(self):
+        """(moment, percent) of the newest live state; there must be one."""
+        assert self._count > 0
+        return self._rows[ROW * (self._count - 1)], self._rows[ROW * (self._count - 1) + 5]
 
-    cdef list _rows_from(self, Py_ssize_t first):
-        cdef Py_ssize_t i
-        cdef int64_t* row
-        found = []
-        for i in range(first, self._count):
-            row = self._rows + ROW * i
-            plug = (row[6] >> PLUG_SHIFT) & 3
-            found.append((
-                row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6] & IS_CHARGING),
-                None if plug == 0 else plug == 2,
-            ))
-        return found
+    def take_unkept(self):
+        """The live states since the last call, those that are not on the disk yet, as ``pack_states`` gives them.
+
+        ``None`` when there are none.
+        """
+        cdef Py_ssize_t first = self._kept
+        self._kept = self._count
+        return None if first == self._count else _packed(self._rows + ROW * first, self._count - first)
 
     # -- moving ---------------------------------------------------------------------------------------
 
@@ -429,8 +430,10 @@ cdef class ChargingSession:
         }
 
     @classmethod
-    def thaw(cls, frozen, rows):
-        """The session that ``freeze`` froze, with its live states as ``rows`` gave them."""
+    def thaw(cls, frozen, bytes states not None):
+        """The session that ``freeze`` froze, with its live states packed, in order of arrival."""
+        cdef Py_ssize_t count = _count_of(states)
+        cdef const int64_t* row = <const int64_t*>PyBytes_AS_STRING(states)
         cdef ChargingSession session = cls(
             frozen["transaction_id"], frozen["pile_id"], frozen["connector"], frozen["opened_ms"],
             Timers(*frozen["timers"]),
@@ -449,16 +452,63 @@ cdef class ChargingSession:
         session._is_stuck = frozen["is_stuck"]
         session._energy_e4kwh = frozen["energy_e4kwh"]
         session._amount_e4yuan = frozen["amount_e4yuan"]
-        for at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, is_charging, plugged in rows:
-            session._push(
-                at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent,
-                (IS_CHARGING if is_charging else 0) | _plug(plugged),
-            )
-            session._rests = 0 if is_charging else session._rests + 1
-            if is_charging:  # samples reach the disk by themselves, the rest only when it changes
-                session._energy_e4kwh, session._amount_e4yuan = energy_e4kwh, amount_e4yuan
+        for _ in range(count):
+            session._push(row[0], row[1], row[2], row[3], row[4], row[5], row[6])
+            session._rests = 0 if row[6] & IS_CHARGING else session._rests + 1
+            if row[6] & IS_CHARGING:  # samples reach the disk by themselves, the rest only when it changes
+                session._energy_e4kwh, session._amount_e4yuan = row[1], row[2]
+            row += ROW
         session._kept = session._count
         return session
+
+
+# -- live states, packed ----------------------------------------------------------------------------------
+
+
+def pack_states(rows):
+    """Live states as ``rows`` gives them, at least one, packed.
+
+    Returns (moment of the first, energy of the newest charging sample or ``None``, the states).
+    """
+    cdef Py_ssize_t count = len(rows)
+    cdef bytes states = bytes(count * ROW_BYTES)
+    cdef int64_t* row = <int64_t*>PyBytes_AS_STRING(states)
+    assert count > 0
+    for at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, is_charging, plugged in rows:
+        row[0], row[1], row[2], row[3] = at_ms, energy_e4kwh, amount_e4yuan, voltage_dv
+        row[4], row[5], row[6] = current_da, soc_percent, (IS_CHARGING if is_charging else 0) | _plug(plugged)
+        row += ROW
+    return _packed(row - ROW * count, count)
+
+
+def unpack_states(bytes states not None):
+    """Live states as ``rows`` gives them, from packed ones."""
+    return _unpacked(<const int64_t*>PyBytes_AS_STRING(states), _count_of(states))
+
+
+cdef Py_ssize_t _count_of(bytes states) except -1:
+    assert PyBytes_GET_SIZE(states) % ROW_BYTES == 0, "packed states come whole"
+    return PyBytes_GET_SIZE(states) // ROW_BYTES
+
+
+cdef tuple _packed(const int64_t* rows, Py_ssize_t count):
+    cdef Py_ssize_t i = count - 1
+    while i >= 0 and not rows[ROW * i + 6] & IS_CHARGING:
+        i -= 1
+    return rows[0], rows[ROW * i + 1] if i >= 0 else None, PyBytes_FromStringAndSize(<char*>rows, count * ROW_BYTES)
+
+
+cdef list _unpacked(const int64_t* row, Py_ssize_t count):
+    cdef list found = []
+    cdef int64_t plug
+    for _ in range(count):
+        plug = (row[6] >> PLUG_SHIFT) & 3
+        found.append((
+            row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6] & IS_CHARGING),
+            None if plug == 0 else plug == 2,
+        ))
+        row += ROW
+    return found
 
 
 cdef int64_t _plug(plugged) except -1:

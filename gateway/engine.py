@@ -107,7 +107,7 @@ class Engine:
             if row is not None:
                 outcome.lazy_rows.append(row)
                 if session is not None:
-                    at_ms, soc_percent = row.states[-1][0], row.states[-1][5]
+                    at_ms, soc_percent = core.newest
                     outcome.notices.append(notice("progress", session, at_ms, soc_percent=soc_percent))
         return outcome
 

@@ -24,9 +24,9 @@ _KEEP_UNKNOWN_DAYS = 30
 _UNKNOWN_PILES_MAX = 10_000  # whoever makes up numbers must not fill the disk
 FORGET_ROWS_MAX = 20_000  # of one transaction: acknowledgements wait behind it
 # Samples, frames and outbox rows are numbered as they came, so their ends are found without an index on time.
-_FORGET_SAMPLES = """DELETE FROM sample WHERE rowid IN (SELECT rowid FROM sample ORDER BY rowid LIMIT :most)
+_FORGET_SAMPLES = """DELETE FROM sample_block WHERE rowid IN (SELECT rowid FROM sample_block ORDER BY rowid LIMIT :most)
  AND at_ms < :before_ms AND NOT EXISTS
- (SELECT 1 FROM session WHERE session.transaction_id = sample.transaction_id AND state <> 'billed')"""
+ (SELECT 1 FROM session WHERE session.transaction_id = sample_block.transaction_id AND state <> 'billed')"""
 _FORGET_FRAMES = """DELETE FROM frame WHERE id IN
  (SELECT id FROM frame WHERE at_ms < :before_ms ORDER BY at_ms LIMIT :most)"""
 _FORGET_DELIVERED = """DELETE FROM outbox WHERE created_at_ms < :before_ms AND id IN

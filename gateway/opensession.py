@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from billing_core.evidence import Authorisation, BmsEnd, Record
-from billing_core.session import ChargingSession, Row
+from billing_core.session import ChargingSession
 from billing_core.transitions import State
 from gateway.facts import frozen_flat, frozen_record, thaw_authorisation, thaw_record
 from gateway.lanes import Lane
@@ -136,12 +136,12 @@ class OpenSession:
         return frozen
 
     @classmethod
-    def thaw(cls, frozen: Mapping[str, Any], states: Sequence[Row]) -> OpenSession:
+    def thaw(cls, frozen: Mapping[str, Any], states: bytes) -> OpenSession:
         """The session that ``saved`` froze.
 
         Args:
             frozen: ``SessionSaved.frozen``, after a passage through JSON.
-            states: its live states, as ``ChargingSession.rows`` gives them, in order of arrival.
+            states: its live states, packed, in order of arrival.
         """
         values = dict(frozen)
         values["core"] = ChargingSession.thaw(frozen["core"], states)

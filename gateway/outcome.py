@@ -106,16 +106,17 @@ class SessionSaved:
     due_at_ms: int | None = None
 
 
-# of one live state: moment, energy 0.1 Wh, amount 0.0001 yuan, 0.1 V, 0.1 A, per cent, whether it charges, is plugged
-LiveState = tuple[int, int, int, int, int, int, bool, bool | None]
+class SamplesTaken(NamedTuple):
+    """Live states of one session in order of arrival, samples and states of rest within it, at least one.
 
-
-@dataclass(frozen=True, slots=True)
-class SamplesTaken:
-    """Live states of one session in order of arrival, samples and states of rest within it."""
+    ``states`` are packed, as the session machine holds them; ``at_ms`` is the moment of the first, ``energy_e4kwh``
+    that of the newest charging one, ``None`` when all are states of rest.
+    """
 
     transaction_id: str
-    states: tuple[LiveState, ...] = field(repr=False)
+    at_ms: int
+    energy_e4kwh: int | None
+    states: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ def notice(kind: str, session: OpenSession, at_ms: int, **data: object) -> Notic
 
 def samples_row(core: ChargingSession) -> SamplesTaken | None:
     """The live states of a session that were not kept yet, ``None`` when there are none."""
-    states = core.take_unkept()
-    return SamplesTaken(core.transaction_id, states) if states else None
+    taken = core.take_unkept()
+    return None if taken is None else SamplesTaken(core.transaction_id, *taken)
 
 
 def record_row(key: str, event: RecordReceived, digest: str, protocol: str) -> RecordStored:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from billing_core.evidence import Authorisation, BmsEnd, Evidence
 from billing_core.fixed import parse_scaled
 from billing_core.issue import order_no
-from billing_core.session import ChargingSession, Row
+from billing_core.session import ChargingSession
 from billing_core.timers import Timers
 from billing_core.transitions import SessionEvent, State
 from gateway.billing import Billing
@@ -38,7 +38,7 @@ from protocol.events import (
     StartRequested,
 )
 
-Recall = Callable[[str], "tuple[Mapping[str, Any], Sequence[Row]] | None"]
+Recall = Callable[[str], "tuple[Mapping[str, Any], bytes] | None"]
 
 _CLOCK_FRESH_MS = 24 * 3_600_000
 _FOREIGN_E4KWH = 200  # more than records and samples of one charge are rounded apart
@@ -137,7 +137,7 @@ class Sessions:
 
     # -- opening --------------------------------------------------------------------------------------
 
-    def restore(self, frozen: Mapping[str, Any], states: Sequence[Row]) -> OpenSession:
+    def restore(self, frozen: Mapping[str, Any], states: bytes) -> OpenSession:
         """Take up a session where a former run left it."""
         session = OpenSession.thaw(frozen, states)
         self.keep(session)

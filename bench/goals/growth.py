@@ -17,6 +17,7 @@ from bench.goals.live import Side
 from bench.measure import Measure
 from bench.piles import START_MS, pile_no
 from bench.size import Size
+from billing_core.session import pack_states
 from gateway.outcome import SamplesTaken, SessionSaved
 from gateway.store import Reader, Store, StoreConfig
 from gateway.store.schema import prepare
@@ -99,8 +100,8 @@ def _running(directory: Path, sessions: int) -> None:
         frozen = {**template.frozen, "records": [], "revision": 0, "has_record_bill": False}
         frozen["core"] = {**core, "transaction_id": key, "pile_id": pile, "opened_ms": began_ms}
         saved = SessionSaved(key, key, pile, 1, "charging", None, began_ms, None, 20, frozen)
-        states = tuple((began_ms + 15_000 * step, step, step, 3800, 190, 50, True, True) for step in range(1, 21))
-        store.writer.submit([saved, SamplesTaken(key, states)])
+        states = [(began_ms + 15_000 * step, step, step, 3800, 190, 50, True, True) for step in range(1, 21)]
+        store.writer.submit([saved, SamplesTaken(key, *pack_states(states))])
     store.close()
 
 

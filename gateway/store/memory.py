@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import pickle
 import sqlite3
-import struct
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.jsontext import json_text
-from gateway.outcome import BillIssued, LiveState, Row, SamplesLeft, SamplesTaken, SessionSaved
+from gateway.outcome import BillIssued, Row, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store
 
 _SETTLED_MAX = 16  # billed sessions held in memory: the engine holds those that are likely to be looked up again
-_STATE = struct.Struct("<6q?b")  # a live state, packed: a charge has hundreds; is_plugged as -1, 0, 1
 _TABLES = """
 CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB) WITHOUT ROWID;
 CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB, pile_id TEXT, is_review INTEGER,
@@ -58,7 +56,7 @@ class MemoryStore:
                 case SessionSaved():
                     self._save(row)
                 case SamplesTaken():
-                    self._states_of(row.transaction_id).extend(b"".join(map(_packed, row.states)))
+                    self._states_of(row.transaction_id).extend(row.states)
                 case SamplesLeft():
                     self._states_of(row.transaction_id).clear()
                 case BillIssued():
@@ -90,13 +88,13 @@ class MemoryStore:
         row: tuple[str, bytes] | None = self._spill.execute(sql, (transaction_id,)).fetchone()
         return row
 
-    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[LiveState]] | None:
-        """(frozen, live states) of a session, or ``None``."""
+    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], bytes] | None:
+        """(frozen, live states packed) of a session, or ``None``."""
         saved = self._sessions.get(transaction_id)
         if saved is not None:
-            return json.loads(json_text(saved.frozen)), _unpacked(self._states_of(transaction_id))
+            return json.loads(json_text(saved.frozen)), bytes(self._states_of(transaction_id))
         spilt = self._spilt(transaction_id)
-        return None if spilt is None else (json.loads(spilt[0]), _unpacked(spilt[1]))
+        return None if spilt is None else (json.loads(spilt[0]), spilt[1])
 
     def each_bill(self, *, all_revisions: bool = False) -> Iterator[BillIssued]:
         """The newest revision of every bill, or all revisions, in order of the session's end."""
@@ -114,15 +112,3 @@ class MemoryStore:
     def bills(self, *, all_revisions: bool = False) -> list[BillIssued]:
         """The same, all at once."""
         return list(self.each_bill(all_revisions=all_revisions))
-
-
-def _packed(state: LiveState) -> bytes:
-    *values, is_charging, is_plugged = state
-    return _STATE.pack(*values, is_charging, -1 if is_plugged is None else is_plugged)
-
-
-def _unpacked(states: bytes | bytearray) -> list[LiveState]:
-    return [
-        (at_ms, energy, amount, voltage, current, soc, is_charging, None if plugged < 0 else plugged > 0)
-        for at_ms, energy, amount, voltage, current, soc, is_charging, plugged in _STATE.iter_unpack(states)
-    ]

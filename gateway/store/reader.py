@@ -6,17 +6,24 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gateway.outcome import ChainKept, LiveState
+from billing_core.session import unpack_states
+from gateway.outcome import ChainKept
 
 Rows = list[dict[str, Any]]
 
+_ROW_BITS = 20  # of a sample's number within its block; a block is what one session took in half a second
+_SAMPLE = ("at_ms", "energy_e4kwh", "amount_e4yuan", "voltage_dv", "current_da", "soc_percent")
+_IS_CHARGING = 6
+
 # While a session charges its newest sample says how far it came; its own row is written when something else changes.
 _SESSION = """SELECT transaction_id, order_no, pile_id, connector, state, start_channel, opened_at_ms, ended_at_ms,
- frozen, due_at_ms, CASE state WHEN 'charging' THEN max(energy_e4kwh, coalesce((SELECT sample.energy_e4kwh FROM sample
- WHERE sample.transaction_id = session.transaction_id AND is_charging ORDER BY rowid DESC LIMIT 1), 0))
+ frozen, due_at_ms, CASE state WHEN 'charging' THEN max(energy_e4kwh, coalesce((SELECT s.energy_e4kwh
+ FROM sample_block s WHERE s.transaction_id = session.transaction_id AND s.energy_e4kwh NOT NULL
+ ORDER BY s.rowid DESC LIMIT 1), 0))
  ELSE energy_e4kwh END AS energy_e4kwh FROM session"""
 
 
@@ -69,7 +76,7 @@ class Reader:
         sql = """SELECT max((SELECT coalesce(max(created_at_ms), 0) FROM bill_newest),
          (SELECT coalesce(max(opened_at_ms), 0) FROM session),
          coalesce((SELECT rx_ms FROM record ORDER BY rowid DESC LIMIT 1), 0),
-         coalesce((SELECT at_ms FROM sample ORDER BY rowid DESC LIMIT 1), 0)) AS at_ms"""
+         coalesce((SELECT at_ms FROM sample_block ORDER BY rowid DESC LIMIT 1), 0)) AS at_ms"""
         row = self.one(sql)
         return row["at_ms"] if row else 0
 
@@ -136,28 +143,30 @@ class Reader:
 
     def samples(self, transaction_id: str, *, after_row: int = 0, limit: int = 10_000) -> Rows:
         """The charging samples of a session in order of arrival, each with its ``row``."""
-        return self.all(
-            """SELECT rowid AS row, * FROM sample WHERE transaction_id = ? AND rowid > ? AND is_charging
-             ORDER BY rowid LIMIT ?""",
-            (transaction_id, after_row, limit),
-        )
+        return list(islice(self._each_sample(transaction_id, after_row), limit))
 
-    def states(self, transaction_id: str) -> list[LiveState]:
-        """Every live state of a session, as the session machine takes them back."""
-        rows = self._connection().execute(
-            """SELECT at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, is_charging, is_plugged
-             FROM sample WHERE transaction_id = ? ORDER BY rowid""",
-            (transaction_id,),
+    def _each_sample(self, transaction_id: str, after_row: int) -> Iterator[dict[str, Any]]:
+        blocks = self.each(
+            "SELECT rowid AS id, states FROM sample_block WHERE transaction_id = ? AND rowid >= ? ORDER BY rowid",
+            (transaction_id, after_row >> _ROW_BITS),
         )
-        return [(*row[:6], bool(row[6]), None if row[7] is None else bool(row[7])) for row in rows]
+        for block in blocks:
+            for row, state in enumerate(unpack_states(block["states"]), block["id"] << _ROW_BITS):
+                if row > after_row and state[_IS_CHARGING]:
+                    yield {"row": row, **dict(zip(_SAMPLE, state, strict=False))}
 
-    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], Sequence[LiveState]] | None:
-        """(frozen, live states) of a session, or ``None``."""
+    def states(self, transaction_id: str) -> bytes:
+        """Every live state of a session, packed, as the session machine takes them back."""
+        sql = "SELECT states FROM sample_block WHERE transaction_id = ? ORDER BY rowid"
+        return b"".join(states for (states,) in self._connection().execute(sql, (transaction_id,)))
+
+    def recall(self, transaction_id: str) -> tuple[Mapping[str, Any], bytes] | None:
+        """(frozen, live states packed) of a session, or ``None``."""
         found = self.one("SELECT frozen FROM session WHERE transaction_id = ?", (transaction_id,))
         return None if found is None else (json.loads(found["frozen"]), self.states(transaction_id))
 
-    def open_sessions(self) -> Iterator[tuple[Mapping[str, Any], list[LiveState]]]:
-        """(frozen, live states) of every session without a bill or with a deadline, oldest first.
+    def open_sessions(self) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+        """(frozen, live states packed) of every session without a bill or with a deadline, oldest first.
 
         By their two indexes and sorted here: a UNION that is ordered walks every session there ever was.
         """

@@ -9,10 +9,13 @@ import sqlite3
 
 import sqlite_utils
 
+from billing_core.session import pack_states
+
 # Samples and frames of thousands of piles go to as many places: with SQLite's two megabytes of pages most of a batch
 # was read back, and written twice, before it was committed.
 _CACHE_KIB = 32_768
 _CHECKPOINT_PAGES = 8_000
+_SAMPLES_AT_ONCE = 4_000
 
 migrations = sqlite_utils.Migrations("pilegate")
 
@@ -222,6 +225,30 @@ def decisions_of_people(db: sqlite_utils.Database) -> None:
     """Who decided what about a bill, and who agreed."""
     for statement in _statements(_DECISIONS):
         db.execute(statement)
+
+
+_SAMPLE_BLOCKS = """
+CREATE TABLE sample_block (
+    transaction_id TEXT NOT NULL, at_ms INTEGER NOT NULL, energy_e4kwh INTEGER, states BLOB NOT NULL) STRICT;
+CREATE INDEX sample_block_of ON sample_block (transaction_id)
+"""
+_SAMPLES_BEFORE = """SELECT at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da, soc_percent, is_charging,
+ is_plugged FROM sample WHERE transaction_id = ? ORDER BY rowid"""
+
+
+@migrations()
+def samples_in_blocks(db: sqlite_utils.Database) -> None:
+    """Many samples of a session in one row, packed; sessions in the order in which they began to be sampled."""
+    for statement in _statements(_SAMPLE_BLOCKS):
+        db.execute(statement)
+    began = "SELECT transaction_id FROM sample GROUP BY transaction_id ORDER BY min(rowid)"
+    for (transaction_id,) in db.execute(began).fetchall():
+        states = db.execute(_SAMPLES_BEFORE, (transaction_id,))
+        while some := states.fetchmany(_SAMPLES_AT_ONCE):
+            plugs = [None if plug is None else bool(plug) for *_, plug in some]
+            rows = [(*state[:7], plug) for state, plug in zip(some, plugs, strict=True)]
+            db.execute("INSERT INTO sample_block VALUES (?,?,?,?)", (transaction_id, *pack_states(rows)))
+    db.execute("DROP TABLE sample")
 
 
 def _statements(script: str) -> list[str]:

@@ -33,8 +33,7 @@ _KNOW_TARIFF = """INSERT INTO pile (pile_id, tariff_model_no) VALUES (?,?)
  ON CONFLICT (pile_id) DO UPDATE SET tariff_model_no=excluded.tariff_model_no"""
 _KEEP_CHAIN = """INSERT OR REPLACE INTO register_chain (pile_id, connector, transaction_id, order_ms,
  meter_start_e4kwh, meter_stop_e4kwh, started_ms, stopped_ms, account, was_unplugged) VALUES (?,?,?,?,?,?,?,?,?,?)"""
-_PUT_SAMPLES = """INSERT INTO sample (transaction_id, at_ms, energy_e4kwh, amount_e4yuan, voltage_dv, current_da,
- soc_percent, is_charging, is_plugged) VALUES (?,?,?,?,?,?,?,?,?)"""
+_PUT_SAMPLES = "INSERT INTO sample_block (transaction_id, at_ms, energy_e4kwh, states) VALUES (?,?,?,?)"
 _PUT_BILL = """INSERT INTO bill (transaction_id, revision, status, order_no, pile_id, connector, created_at_ms,
  started_at_ms, ended_at_ms, energy_e4kwh, amount_fen, primary_anomaly, anomalies, reason, actor, body, payable_fen,
  computation) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
@@ -154,13 +153,11 @@ class RowWriter:
         self._many_frames.put()
 
     def _samples(self, r: o.SamplesTaken) -> None:
-        for state in r.states:
-            plugged = state[7] if state[7] is None else int(state[7])
-            self._many_samples.add((r.transaction_id, *state[:6], int(state[6]), plugged))
+        self._many_samples.add((*r[:3], bytearray(r.states)))
 
     def _samples_left(self, r: o.SamplesLeft) -> None:
         self._many_samples.put()
-        self._connection.execute("DELETE FROM sample WHERE transaction_id = ?", (r.transaction_id,))
+        self._connection.execute("DELETE FROM sample_block WHERE transaction_id = ?", (r.transaction_id,))
         self._connection.execute("DELETE FROM register_chain WHERE transaction_id = ?", (r.transaction_id,))
 
     def _session(self, r: o.SessionSaved) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.outcome import LiveState, Row, SamplesTaken
+from billing_core.session import Row as LiveState
+from billing_core.session import pack_states, unpack_states
+from gateway.outcome import Row, SamplesTaken
 
 _APART_MS = 60_000
 
@@ -41,19 +43,19 @@ class Thinning:
             if isinstance(row, SamplesTaken):
                 states = self._of_session(row)
                 if states:
-                    kept.append(SamplesTaken(row.transaction_id, states))
+                    kept.append(SamplesTaken(row.transaction_id, *pack_states(states)))
             else:
                 kept.append(row)
         return kept
 
-    def _of_session(self, row: SamplesTaken) -> tuple[LiveState, ...]:
-        states = []
+    def _of_session(self, row: SamplesTaken) -> list[LiveState]:
+        found, states = unpack_states(row.states), []
         former = self._written.get(row.transaction_id)
-        for state in row.states:
+        for state in found:
             if former is None or state[0] - former[0] >= _APART_MS or state[6:] != former[6:]:
                 states.append(state)
                 former = state
         if former is not None:
             self._written[row.transaction_id] = former
-        self.left_out += len(row.states) - len(states)
-        return tuple(states)
+        self.left_out += len(found) - len(states)
+        return states

@@ -73,7 +73,7 @@ def test_a_broker_gone_for_minutes_is_not_a_site_full_of_lost_sessions(tmp_path,
     site = site_of(tmp_path, Mosquitto(tmp_path), piles=4)
 
     async def meanwhile(fleet):
-        sampled = "SELECT count(DISTINCT transaction_id) AS sessions FROM sample"
+        sampled = "SELECT count(DISTINCT transaction_id) AS sessions FROM sample_block"
         await site.until(lambda: site.daemons[0].rows(sampled)[0]["sessions"] == 7)
         await asyncio.to_thread(site.broker.kill)
         await asyncio.sleep(7)  # more than two minutes of the piles' time

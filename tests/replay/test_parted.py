@@ -15,7 +15,7 @@ def test_the_database_holds_them_under_the_charge_alone(tmp_path):
     done = pilegate("replay", "--site", REPLAYS / "site.toml", "--db", db, STORY / "log.jsonl")
     assert "1 under review" in done.err
     with contextlib.closing(sqlite3.connect(db)) as connection:
-        samples = dict(connection.execute("SELECT transaction_id, count(*) FROM sample GROUP BY transaction_id"))
+        samples = dict(connection.execute("SELECT transaction_id, count(*) FROM sample_block GROUP BY transaction_id"))
         energies = dict(connection.execute("SELECT transaction_id, energy_e4kwh FROM session"))
     assert set(samples) == {OWN}
     assert energies == {ORDERED: 0, OWN: 398_000}

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from billing_core.session import pack_states
 from billing_core.steps import steps
 from gateway.billschema import fault_of
 from gateway.decisions import Decision, DecisionError, Decisions, sentences
@@ -190,7 +191,7 @@ def test_what_comes_behind_a_decision_goes_to_a_person_again(late):
     late.take("waive")
     session = late.replay.engine.sessions.find(SERIAL)
     assert (session.is_decided, session.final_at_ms) == (True, None)
-    thawed = type(session).thaw(json.loads(json.dumps(session.saved().frozen)), session.core.rows())
+    thawed = type(session).thaw(json.loads(json.dumps(session.saved().frozen)), pack_states(session.core.rows())[2])
     assert (thawed.is_decided, thawed.revision) == (True, 2)
     late.replay.run([], until_ms=LATER_MS + 100 * HOUR_MS)
     assert late.bill()["revision"] == 2

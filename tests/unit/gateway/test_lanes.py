@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_core.session import ChargingSession
+from billing_core.session import ChargingSession, unpack_states
 from billing_core.timers import Timers
 from gateway.lanes import Lane, Presence, Traffic
 from protocol.link import Link
@@ -59,8 +59,8 @@ def test_what_was_fed_is_told_once(place):
         assert place.takes(sample(SERIAL, PILE, energy=20 + at_ms), at_ms)
     assert place.traffic.take_fed() == [place.core]
     assert place.traffic.take_fed() == []
-    assert [row[:2] for row in place.core.take_unkept()] == [(1, 21), (2, 22)]
-    assert place.core.take_unkept() == ()
+    assert [row[:2] for row in unpack_states(place.core.take_unkept()[2])] == [(1, 21), (2, 22)]
+    assert place.core.take_unkept() is None
     assert place.takes(sample(SERIAL, PILE, energy=30), 3)
     assert place.traffic.unkept == 1
     assert place.traffic.take_fed(0) == []

@@ -1,5 +1,6 @@
 import pytest
 
+from billing_core.session import pack_states
 from gateway import manage
 from gateway.errors import StoreError
 from gateway.outcome import (
@@ -43,7 +44,7 @@ def session(transaction_id, at_ms, state="billed"):
 
 
 def sample(transaction_id, at_ms):
-    return SamplesTaken(transaction_id, ((at_ms, 1, 1, 1, 1, 1, True, None),))
+    return SamplesTaken(transaction_id, *pack_states([(at_ms, 1, 1, 1, 1, 1, True, None)]))
 
 
 def event(number, at_ms):
@@ -83,7 +84,7 @@ def test_each_kind_is_kept_for_its_own_time(store):
         )
     store.writer.call(lambda c: c.execute("UPDATE outbox SET state = 'delivered'").rowcount).result(WAIT_S)
     assert forget(store) is False
-    assert [count(store, table) for table in ("sample", "frame", "outbox", "order_log")] == [1, 3, 5, 7]
+    assert [count(store, table) for table in ("sample_block", "frame", "outbox", "order_log")] == [1, 3, 5, 7]
     assert count(store, "session") == 8
 
 
@@ -94,7 +95,7 @@ def test_bills_records_and_what_waits_are_never_forgotten(store):
     fill(store, bill, record, event(1, at_ms), session("t", at_ms), session("open", at_ms, "charging"))
     fill(store, sample("open", at_ms))
     forget(store)
-    assert [count(store, table) for table in ("bill", "record", "outbox", "session", "sample")] == [1, 1, 1, 2, 1]
+    assert [count(store, table) for table in ("bill", "record", "outbox", "session", "sample_block")] == [1, 1, 1, 2, 1]
 
 
 def test_what_was_set_aside_is_forgotten_like_what_was_delivered(store):
@@ -113,7 +114,7 @@ def test_much_is_forgotten_in_short_steps_that_all_get_there(store, monkeypatch)
     while forget(store):
         steps += 1
     assert steps == 3
-    assert [row["transaction_id"] for row in store.reader.all("SELECT * FROM sample")] == ["new"]
+    assert [row["transaction_id"] for row in store.reader.all("SELECT * FROM sample_block")] == ["new"]
 
 
 def test_made_up_piles_fill_no_disk(store, monkeypatch):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from billing_core.evidence import Authorisation, BmsEnd
+from billing_core.session import pack_states
 from gateway.lanes import Lane, Presence, Traffic
 from gateway.opensession import OpenSession
 from protocol.events import BmsEnded, BmsReported
@@ -25,8 +26,12 @@ from tests.support.yard import (
 )
 
 
+def states_of(core):
+    return pack_states(core.rows())[2] if core.rows() else b""
+
+
 def again(session):
-    return OpenSession.thaw(json.loads(json.dumps(session.saved().frozen)), session.core.rows())
+    return OpenSession.thaw(json.loads(json.dumps(session.saved().frozen)), states_of(session.core))
 
 
 def values(session):

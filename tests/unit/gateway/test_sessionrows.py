@@ -1,3 +1,4 @@
+from billing_core.session import pack_states
 from gateway.outcome import RecordStored, SamplesTaken
 from gateway.sessionrows import notice, record_row, samples_row, session_event
 from tests.support.yard import BEGIN, DAY_MS, MINUTE, PILE, SERIAL, Yard, record, sample
@@ -37,8 +38,8 @@ def test_states_are_kept_once():
     session = begun()
     assert samples_row(session.core) is None  # the engine took them
     session.core.take_sample(DAY_MS + BEGIN + MINUTE, 8_000, 9_600, 4_800, 1_000, 21, True)
-    row = samples_row(session.core)
-    assert row == SamplesTaken(SERIAL, ((DAY_MS + BEGIN + MINUTE, 8_000, 9_600, 4_800, 1_000, 21, True, True),))
+    state = (DAY_MS + BEGIN + MINUTE, 8_000, 9_600, 4_800, 1_000, 21, True, True)
+    assert samples_row(session.core) == SamplesTaken(SERIAL, *pack_states([state]))
     assert samples_row(session.core) is None
 
 

@@ -1,3 +1,4 @@
+from billing_core.session import pack_states, unpack_states
 from gateway.outcome import BillIssued, SamplesLeft, SamplesTaken, SessionSaved
 from gateway.store import Store, StoreConfig
 from gateway.store.memory import MemoryStore
@@ -7,10 +8,19 @@ def bill(transaction_id, revision):
     return BillIssued(transaction_id, revision, "normal", "o", "p1", 1, 1, 1, 2, 1, 1, None, (), "r", "a", "{}")
 
 
+def state(at_ms, energy):
+    return (at_ms, energy, 0, 0, 0, 0, True, False)
+
+
+def recalled(store, transaction_id):
+    frozen, states = store.recall(transaction_id)
+    return frozen, unpack_states(states)
+
+
 ROWS = [
     SessionSaved("t1", "o", "p1", 1, "charging", None, 1, None, 0, {"seen": (1, 2)}),
-    SamplesTaken("t1", ((5, 50, 0, 0, 0, 0, True, None),)),
-    SamplesTaken("t1", ((6, 60, 0, 0, 0, 0, True, None),)),
+    SamplesTaken("t1", *pack_states([state(5, 50)])),
+    SamplesTaken("t1", *pack_states([state(6, 60)])),
     bill("t2", 1),
     bill("t2", 2),
     bill("t1", 1),
@@ -22,15 +32,11 @@ def test_it_recalls_what_a_database_would(tmp_path):
     memory = MemoryStore(store)
     memory.keep(iter(ROWS))
     store.writer.call(lambda _: None).result(30)
-    assert (
-        memory.recall("t1")
-        == store.reader.recall("t1")
-        == ({"seen": [1, 2]}, [(5, 50, 0, 0, 0, 0, True, None), (6, 60, 0, 0, 0, 0, True, None)])
-    )
+    assert recalled(memory, "t1") == recalled(store.reader, "t1") == ({"seen": [1, 2]}, [state(5, 50), state(6, 60)])
     assert memory.recall("t9") is None
     memory.keep([SamplesLeft("t1")])
     store.writer.call(lambda _: None).result(30)
-    assert memory.recall("t1") == store.reader.recall("t1") == ({"seen": [1, 2]}, [])
+    assert memory.recall("t1") == store.reader.recall("t1") == ({"seen": [1, 2]}, b"")
     assert len(store.reader.revisions("t2")) == 2
     store.close()
 
@@ -46,16 +52,16 @@ def test_what_left_memory_is_found_and_goes_on():
     memory = MemoryStore()
     for number in range(600):
         key = f"t{number}"
-        memory.keep([SamplesTaken(key, ((number, 50, 0, 0, 0, 0, True, None),))])
+        memory.keep([SamplesTaken(key, *pack_states([state(number, 50)]))])
         memory.keep([SessionSaved(key, "o", "p1", 1, "billed", None, 1, None, 0, {"n": number})])
-    assert memory.recall("t3") == ({"n": 3}, [(3, 50, 0, 0, 0, 0, True, None)])
-    assert memory.recall("t599") == ({"n": 599}, [(599, 50, 0, 0, 0, 0, True, None)])
-    memory.keep([SamplesTaken("t3", ((9, 60, 0, 0, 0, 0, True, False),))])
+    assert recalled(memory, "t3") == ({"n": 3}, [state(3, 50)])
+    assert recalled(memory, "t599") == ({"n": 599}, [state(599, 50)])
+    memory.keep([SamplesTaken("t3", *pack_states([state(9, 60)]))])
     memory.keep([SessionSaved("t3", "o", "p1", 1, "charging", None, 1, None, 0, {"n": 33})])
-    wanted = ({"n": 33}, [(3, 50, 0, 0, 0, 0, True, None), (9, 60, 0, 0, 0, 0, True, False)])
-    assert memory.recall("t3") == wanted
+    wanted = ({"n": 33}, [state(3, 50), state(9, 60)])
+    assert recalled(memory, "t3") == wanted
     memory.keep([SessionSaved(f"u{n}", "o", "p1", 1, "billed", None, 1, None, 0, {}) for n in range(600)])
-    assert memory.recall("t3") == wanted
+    assert recalled(memory, "t3") == wanted
     memory.keep([SessionSaved("t3", "o", "p1", 1, "billed", None, 1, None, 0, {"n": 34})])
     memory.keep([SessionSaved(f"v{n}", "o", "p1", 1, "billed", None, 1, None, 0, {}) for n in range(600)])
-    assert memory.recall("t3") == ({"n": 34}, wanted[1])
+    assert recalled(memory, "t3") == ({"n": 34}, wanted[1])

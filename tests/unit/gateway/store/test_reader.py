@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from billing_core.session import pack_states, unpack_states
 from gateway.outcome import (
     BillIssued,
     ChainKept,
@@ -56,21 +57,20 @@ def event(event_id, partition, at_ms=100):
 
 
 def samples(transaction_id, *moments):
-    return SamplesTaken(transaction_id, tuple((at_ms, energy, 0, 0, 0, 0, True, None) for at_ms, energy in moments))
+    return SamplesTaken(
+        transaction_id, *pack_states([(at_ms, energy, 0, 0, 0, 0, True, None) for at_ms, energy in moments])
+    )
 
 
 def test_a_session_is_replaced_and_recalled_with_its_samples(store):
     put(store, session("t1", 5), samples("t1", (6, 10), (7, 20)))
     put(store, dataclasses.replace(session("t1", 5), energy_e4kwh=20, frozen={"k": "newer"}))
-    assert store.reader.recall("t1") == (
-        {"k": "newer"},
-        [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)],
-    )
+    frozen, states = store.reader.recall("t1")
+    assert frozen == {"k": "newer"}
+    assert unpack_states(states) == [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)]
     assert store.reader.recall("t2") is None
     assert store.reader.session("t1")["energy_e4kwh"] == 20
-    assert list(store.reader.open_sessions()) == [
-        ({"k": "newer"}, [(6, 10, 0, 0, 0, 0, True, None), (7, 20, 0, 0, 0, 0, True, None)])
-    ]
+    assert list(store.reader.open_sessions()) == [(frozen, states)]
     put(store, dataclasses.replace(session("t1", 5), state="billed"))
     assert list(store.reader.open_sessions()) == []
 
@@ -89,10 +89,11 @@ def test_sessions_come_newest_first_and_page(store):
 
 
 def test_samples_page_by_row(store):
-    put(store, samples("t1", *((n, n) for n in range(5))))
+    put(store, samples("t1", (0, 0), (1, 1)), samples("t2", (9, 9)), samples("t1", (2, 2), (3, 3), (4, 4)))
     first = store.reader.samples("t1", limit=3)
     rest = store.reader.samples("t1", after_row=first[-1]["row"])
     assert [row["at_ms"] for row in first + rest] == [0, 1, 2, 3, 4]
+    assert store.reader.samples("t1", after_row=rest[-1]["row"]) == []
 
 
 def test_bills_are_filtered_by_their_newest_revision(store):

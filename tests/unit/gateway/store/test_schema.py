@@ -2,6 +2,7 @@ import sqlite3
 
 import pytest
 
+from billing_core.session import unpack_states
 from gateway.store.schema import migrations, prepare
 
 
@@ -56,6 +57,28 @@ def test_migrations_only_ever_grow():
     """A step that was released is never renamed or reordered: databases in the field remember it by name."""
     names = [step.name for step in migrations._migrations]
     assert names[:3] == ["first_tables", "evidence_of_bills", "after_sales_cases"]
+
+
+@pytest.fixture
+def old():
+    """A database from before samples and frames stood in blocks."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.apply(_wrapped(connection), stop_before="samples_in_blocks")
+    yield connection
+    connection.close()
+
+
+def test_samples_of_an_older_database_are_carried_over(old):
+    put = "INSERT INTO sample VALUES (?,?,?,?,?,?,?,?,?)"
+    states = [(at_ms, 100 + at_ms, 2, 3, 4, 5, at_ms % 3, (None, 0, 1)[at_ms % 3]) for at_ms in range(9_000)]
+    for at_ms, *state in states:
+        old.execute(put, ("t2" if at_ms else "t1", at_ms, *state[:5], bool(state[5]), state[6]))
+    prepare(old)
+    assert not old.execute("SELECT 1 FROM sqlite_master WHERE name = 'sample'").fetchall()
+    rows = old.execute("SELECT * FROM sample_block ORDER BY rowid").fetchall()
+    assert [row[:3] for row in rows] == [("t1", 0, None), ("t2", 1, 4_100), ("t2", 4_001, 8_100), ("t2", 8_001, 9_099)]
+    found = [state for row in rows for state in unpack_states(row[3])]
+    assert found == [(*state[:6], bool(state[6]), (None, False, True)[state[0] % 3]) for state in states]
 
 
 @pytest.mark.parametrize("table", ["bill", "frame"])

@@ -3,6 +3,7 @@ import typing
 
 import pytest
 
+from billing_core.session import pack_states
 from gateway import outcome
 from gateway.store.schema import prepare
 from gateway.store.statements import RowWriter
@@ -43,10 +44,10 @@ def test_the_sequence_of_a_partition_counts_per_endpoint(connection):
 def test_samples_of_another_charge_leave_with_their_place_in_the_chain(connection):
     rows = RowWriter(connection, (), lambda *_: None)
     for transaction_id in ("t1", "t2"):
-        rows.write(outcome.SamplesTaken(transaction_id, ((1, 1, 1, 1, 1, 1, True, None),)))
+        rows.write(outcome.SamplesTaken(transaction_id, *pack_states([(1, 1, 1, 1, 1, 1, True, None)])))
         rows.write(outcome.ChainKept("p", 1, transaction_id, 1, None, None, 1, 1, None))
     rows.write(outcome.SamplesLeft("t1"))
-    for table in ("sample", "register_chain"):
+    for table in ("sample_block", "register_chain"):
         assert connection.execute(f"SELECT transaction_id FROM {table}").fetchall() == [("t2",)], table
 
 
