@@ -439,7 +439,7 @@ def _are_periods(heard: Heard, raw: Mapping[str, Any]) -> bool:
 
 
 def _history(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    if raw["record_index"] == -1:
+    if raw.get("record_index") == -1:  # the oldest body has no index
         return _answered(heard, raw, c.AskRecord, is_accepted=False, connector=connector_of(raw))
     return _record(heard, raw)
 

@@ -329,3 +329,11 @@ def test_a_makers_version_is_shown_as_that_maker_writes_it_at_every_login(base, 
     for _ in range(2):
         [login] = link.receive(frame, AT_MS)
         assert login.firmware_version == shown
+
+
+def test_a_record_that_was_asked_for_may_have_a_body_without_an_index():
+    wire = read_frame(FIXTURES["record-sh16"], "up")
+    frame = write_frame(402, wire.raw, wire.layout)
+    assert len(wire.body) == 256
+    [fact] = Link(protocol="aaf5-sh16").receive(frame, AT_MS)
+    assert (type(fact), fact.frame_type) == (e.RecordReceived, 402)
