@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, get_args
 
 import construct
 
 from protocol.facttable import OTHERWISE, FactTable
-from protocol.fields import Op
+from protocol.fields import Op, Show
 from protocol.layout import Layout
 
 
@@ -40,6 +40,10 @@ class Step(IntEnum):
     SURPLUS = 15
     BODY = 16
     SCALE = 17
+    CP56_TIME = 18
+    DIGITS_TIME = 19
+    TEXT = 20
+    REGISTER = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,47 @@ class Identifier:
 
 
 @dataclass(frozen=True, slots=True)
+class Time:
+    """A reading of the pile's clock."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Characters; NULs behind them are not of the text, and what is not ASCII is escaped.
+
+    Attributes:
+        is_cut: it ends at the first NUL, and blanks at its end go.
+        is_reversed: the last character comes first.
+        nothing: characters that say nothing: ``None`` when there are no others. Without them an empty text is one.
+    """
+
+    name: str
+    is_cut: bool = False
+    is_reversed: bool = False
+    nothing: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A reading of the meter times the scale of the link.
+
+    One writer puts a zero byte in front of four: its readings are 256 times too high, and their difference is what was
+    counted once they are divided.
+
+    Attributes:
+        is_end: the reading at the end.
+        start, end, counted: both readings, and what was counted in between.
+    """
+
+    is_end: bool
+    start: str
+    end: str
+    counted: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What a field of one byte stands for.
 
@@ -151,8 +196,25 @@ class Each:
     attributes: Mapping[str, Attribute]
 
 
-Attribute = Plain | Given | Field | Number | Scaled | Pile | Identifier | Choice | Surplus | Made | Whole | Shown | Each
-_ATTRIBUTES = (Plain, Given, Field, Number, Scaled, Pile, Identifier, Choice, Surplus, Made, Whole, Shown, Each)
+Attribute = (
+    Plain
+    | Given
+    | Field
+    | Number
+    | Scaled
+    | Pile
+    | Identifier
+    | Time
+    | Text
+    | Register
+    | Choice
+    | Surplus
+    | Made
+    | Whole
+    | Shown
+    | Each
+)
+_ATTRIBUTES = get_args(Attribute)
 
 
 def attribute_of(value: object) -> Attribute:
@@ -203,6 +265,8 @@ def _size(body: construct.Struct) -> int:
 
 
 _RAW_STEPS = {Op.UINT: Step.UINT, Op.UINT_BE: Step.UINT_BE, Op.HEX: Step.DIGITS, Op.BYTES: Step.CHARS}
+_TIME_STEPS = {Show.TIME: Step.CP56_TIME, Show.BCD_TIME: Step.DIGITS_TIME}
+_CUT, _REVERSED = 1, 2  # how a text is taken
 
 
 class _Flattening:
@@ -238,6 +302,18 @@ class _Flattening:
                 at, kind = self.places[field]
                 step, width = Step.PILE if isinstance(attribute, Pile) else Step.IDENTIFIER, kind.width
                 assert kind.op is Op.HEX
+            case Time(field):
+                at, kind = self.places[field]
+                step, width = _TIME_STEPS[kind.show], kind.width
+            case Text(field, is_cut, is_reversed, nothing):
+                at, kind = self.places[field]
+                step, width, thing = Step.TEXT, kind.width, nothing
+                add, blank = is_cut * _CUT + is_reversed * _REVERSED, None if nothing is None else 0
+                assert kind.op in (Op.BYTES, Op.HEX)
+            case Register(is_end, start, end, counted):
+                at, _ = self.parts((Number(start), Number(end), Number(counted)))
+                step, width = Step.REGISTER, int(is_end)
+                assert all(self.places[name][1].op is Op.UINT for name in (start, end, counted))
             case Choice(field, table, other):
                 at, kind = self.places[field]
                 step, width = Step.CHOICE, kind.width

@@ -7,6 +7,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t
 cdef inline int64_t unsigned_little(const uint8_t* at, int width) noexcept nogil:
     cdef int64_t value = 0
     cdef int i
+    # hot: the widths that nearly all fields have are one load each
+    if width == 1:
+        return at[0]
+    if width == 2:
+        return at[0] | <int64_t>at[1] << 8
+    if width == 4:
+        return at[0] | <int64_t>at[1] << 8 | <int64_t>at[2] << 16 | <int64_t>at[3] << 24
     for i in range(width - 1, -1, -1):
         value = (value << 8) | at[i]
     return value
@@ -24,6 +31,7 @@ cdef inline int64_t unsigned_big(const uint8_t* at, int width) noexcept nogil:
 
 cdef uint16_t crc16(const uint8_t* data, Py_ssize_t size) noexcept nogil
 cdef uint8_t sum8(const uint8_t* data, Py_ssize_t size) noexcept nogil
+cdef str ascii_text(const uint8_t* at, Py_ssize_t size)
 cdef str hex_text(const uint8_t* at, Py_ssize_t size)
 
 

@@ -8,6 +8,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DATA
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+from libc.string cimport memcpy
 
 from protocol.errors import FieldError, LocalProtocolError
 
@@ -68,6 +69,14 @@ cdef uint16_t crc16(const uint8_t* data, Py_ssize_t size) noexcept nogil:
             ^ _TABLE[0][data[i + 7]]
         )
         i += 8
+    if i + 4 <= size:
+        crc = (
+            _TABLE[3][(data[i] ^ crc) & 0xFF]
+            ^ _TABLE[2][(data[i + 1] ^ (crc >> 8)) & 0xFF]
+            ^ _TABLE[1][data[i + 2]]
+            ^ _TABLE[0][data[i + 3]]
+        )
+        i += 4
     while i < size:
         crc = (crc >> 8) ^ _TABLE[0][(crc ^ data[i]) & 0xFF]
         i += 1
@@ -121,6 +130,19 @@ cdef str hex_text(const uint8_t* at, Py_ssize_t size):
     for i in range(size):
         out[2 * i] = _DIGITS[at[i] >> 4]
         out[2 * i + 1] = _DIGITS[at[i] & 15]
+    return text
+
+
+cdef str ascii_text(const uint8_t* at, Py_ssize_t size):
+    """Bytes as text; those that are not ASCII are escaped."""
+    cdef uint8_t all_bits = 0
+    cdef Py_ssize_t i
+    for i in range(size):
+        all_bits |= at[i]
+    if all_bits & 0x80:
+        return PyBytes_FromStringAndSize(<const char*>at, size).decode("ascii", "backslashreplace")
+    cdef str text = PyUnicode_New(size, 127)
+    memcpy(PyUnicode_DATA(text), at, size)
     return text
 
 

@@ -24,8 +24,8 @@ cdef struct Row:
     int op
     Py_ssize_t slot  # where in the object the value belongs, -1 for a part of another row's value
     int at  # the field's place in the body, or the row of the first part
-    int width  # bytes of the field, or how many parts
-    int64_t add
+    int width  # bytes of the field, how many parts, or which
+    int64_t add  # to a number; how a text is taken
     int64_t blank
     bint has_blank
     int otherwise  # the row that tells when this one does not
@@ -56,9 +56,10 @@ cdef class FactTable:
 
     cdef object make(self, const Heard* heard)
     cdef PyObject* _value(self, const Row* row, const Heard* heard) except NULL
-    cdef PyObject* _text(self, const Row* row, const Heard* heard) except NULL
+    cdef object _made(self, const Row* row, const Heard* heard)
     cdef object _part(self, int index, const Heard* heard)
-    cdef object _rare(self, const Row* row, const Heard* heard)
+    cdef object _each(self, const Row* row, const Heard* heard)
+    cdef object _register(self, const Row* row, const Heard* heard)
 
 
 @cython.final

@@ -9,36 +9,15 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
-from protocol.codec cimport hex_text, unsigned_big, unsigned_little
+from protocol.codec cimport ascii_text, hex_text, unsigned_big, unsigned_little
 from protocol.envelope cimport Envelope
+from protocol.readings cimport bcd_time, cp56
+from protocol.slots cimport Py_DECREF, Py_INCREF, PyLong_FromLongLong, PyTuple_GET_ITEM, blank_of, put, slot_of
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-
-cdef extern from *:
-    """
-    #include <structmember.h>
-
-    /* Where the member of a slot stands in its object, -1 when this is no such member. */
-    static Py_ssize_t slot_of(PyObject *member) {
-        if (Py_TYPE(member) != &PyMemberDescr_Type) return -1;
-        PyMemberDef *def = ((PyMemberDescrObject *)member)->d_member;
-        return def->type == T_OBJECT_EX ? def->offset : -1;
-    }
-    static PyObject *blank_of(PyObject *type) { return ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0); }
-    static void put(PyObject *object, Py_ssize_t slot, PyObject *value) {
-        *(PyObject **)((char *)object + slot) = value;
-    }
-    """
-    Py_ssize_t slot_of(object member)
-    object blank_of(object kind)
-    void put(object into, Py_ssize_t slot, PyObject* value) noexcept
-    PyObject* PyLong_FromLongLong(long long value) except NULL
-    PyObject* PyTuple_GET_ITEM(PyObject* items, Py_ssize_t index) noexcept
-    void Py_INCREF(PyObject* it) noexcept
-    void Py_DECREF(PyObject* it) noexcept
 
 cdef enum:
     MOMENT = 0
@@ -59,9 +38,23 @@ cdef enum:
     SURPLUS = 15
     BODY = 16
     SCALE = 17
+    CP56_TIME = 18
+    DIGITS_TIME = 19
+    TEXT = 20
+    REGISTER = 21
+
+cdef enum:  # how a text is taken, in the ``add`` of its row
+    IS_CUT = 1
+    IS_REVERSED = 2
 
 cdef enum:
     SEQUENCE_AT = 2
+    TEXT_MAX = 64
+    REGISTER_PARTS = 3  # at the start, at the end, what was counted in between
+
+cdef extern from "Python.h":
+    tuple PyTuple_New(Py_ssize_t size)
+    void PyTuple_SET_ITEM(tuple into, Py_ssize_t index, object value) noexcept
 
 cdef object _OTHERWISE = object()
 OTHERWISE = _OTHERWISE  # an entry of a choice that another row decides
@@ -199,9 +192,13 @@ cdef class FactTable:
         assert otherwise == -1 or i < otherwise < count, "a row that is reached from above"
         if op == MADE:
             assert i < at <= count - width
-        elif op in (UINT, UINT_BE, SCALED, CHOICE, DIGITS, IDENTIFIER, CHARS, PILE):
+        elif op == REGISTER:
+            assert i < at <= count - REGISTER_PARTS and 0 <= width < REGISTER_PARTS - 1
+        elif op in (UINT, UINT_BE, SCALED, CHOICE, DIGITS, IDENTIFIER, CHARS, PILE, TEXT, CP56_TIME, DIGITS_TIME):
             assert 0 <= at <= self.size - width, "within the fixed part of the body"
             assert op not in (UINT, UINT_BE) or 1 <= width <= 7
+            assert op != TEXT or width <= TEXT_MAX and (blank is None or isinstance(thing, bytes))
+            assert (op != CP56_TIME or width == 7) and (op != DIGITS_TIME or width == 8)
             assert op != SCALED or 1 <= width <= 4
             assert op != CHOICE or (width == 1 and len(thing) == 256 and (otherwise > i or OTHERWISE not in thing))
         elif op == SURPLUS:
@@ -231,37 +228,60 @@ cdef class FactTable:
             if not row.has_blank or number != row.blank:
                 return PyLong_FromLongLong(number + row.add)
             value = <PyObject*>None
+        elif op == SCALED:
+            return PyLong_FromLongLong(unsigned_little(field, row.width) * heard.scale)
         elif op == CHOICE:
             value = PyTuple_GET_ITEM(row.thing, field[0])
             if value == <PyObject*>_OTHERWISE:
                 return self._value(&self._rows[row.otherwise], heard)
-        elif op == SCALED:
-            return PyLong_FromLongLong(unsigned_little(field, row.width) * heard.scale)
         elif op == GIVEN:
             value = row.thing
         elif op == MOMENT:
             value = heard.at_ms
         elif op == SEQUENCE:
             return PyLong_FromLongLong(heard.frame[SEQUENCE_AT] | <int>heard.frame[SEQUENCE_AT + 1] << 8)
+        elif op == PILE and heard.speaker != NULL:
+            value = <PyObject*>(<Speaker>heard.speaker).pile_id
         else:
-            return self._text(row, heard)
+            made = self._made(row, heard)
+            value = <PyObject*>made
         Py_INCREF(value)
         return value
 
-    cdef PyObject* _text(self, const Row* row, const Heard* heard) except NULL:
-        """Numbers of piles, transactions and cards."""
+    cdef object _made(self, const Row* row, const Heard* heard):
+        """Values that are objects of their own."""
         cdef const uint8_t* field = heard.body + row.at
-        cdef object value
-        if row.op == IDENTIFIER:
-            value = None if _is_zero(field, row.width) else _kept(field, row.width, heard.speaker)
-        elif row.op == PILE and heard.speaker != NULL:
-            value = (<Speaker>heard.speaker).pile_id
-        elif row.op == PILE or row.op == DIGITS:
-            value = _kept(field, row.width, heard.speaker)
-        else:
-            value = self._rare(row, heard)
-        Py_INCREF(<PyObject*>value)
-        return <PyObject*>value
+        cdef int op = row.op
+        if op == IDENTIFIER:
+            return None if _is_zero(field, row.width) else _kept(field, row.width, heard.speaker)
+        elif op == PILE or op == DIGITS:
+            return _kept(field, row.width, heard.speaker)
+        elif op == CP56_TIME:
+            return cp56(field)
+        elif op == DIGITS_TIME:
+            return bcd_time(field)
+        elif op == TEXT:
+            return _text(row, field)
+        elif op == REGISTER:
+            return self._register(row, heard)
+        elif op == EACH:
+            return self._each(row, heard)
+        elif op == CHARS:
+            return PyBytes_FromStringAndSize(<const char*>field, row.width)
+        elif op == BODY:
+            return PyBytes_FromStringAndSize(<const char*>heard.body, heard.size)
+        elif op == SHOWN:
+            return _rendering(<object>row.thing, PyBytes_FromStringAndSize(<const char*>heard.body, heard.size))
+        elif op == SURPLUS:
+            return <object>row.thing if heard.size > self.size else self._part(row.otherwise, heard)
+        elif op == UINT_BE:
+            return unsigned_big(field, row.width) + row.add
+        elif op == SCALE:
+            return heard.scale
+        elif op == MADE:
+            return (<object>row.thing)(*[self._part(row.at + i, heard) for i in range(row.width)])
+        assert op == WHOLE
+        return (<object>row.thing)(PyBytes_FromStringAndSize(<const char*>heard.body, heard.size))
 
     cdef object _part(self, int index, const Heard* heard):
         """The value of a row that is part of another's."""
@@ -270,37 +290,70 @@ cdef class FactTable:
         Py_DECREF(value)
         return part
 
-    cdef object _rare(self, const Row* row, const Heard* heard):
-        """Values that only rare frames have."""
-        cdef const uint8_t* field = heard.body + row.at
-        cdef object thing = <object>row.thing
-        cdef FactTable inner
-        cdef Heard part
-        cdef list values
+    cdef object _each(self, const Row* row, const Heard* heard):
+        """What the repetitions of a group tell."""
+        cdef FactTable inner = <FactTable>row.thing
+        cdef Heard part = heard[0]
+        cdef tuple told = PyTuple_New(row.width)
         cdef int i
-        if row.op == MADE:
-            return thing(*[self._part(row.at + i, heard) for i in range(row.width)])
-        if row.op == CHARS:
-            return PyBytes_FromStringAndSize(<const char*>field, row.width)
-        if row.op == UINT_BE:
-            return unsigned_big(field, row.width) + row.add
-        if row.op == EACH:
-            inner, values, part = thing, [], heard[0]
-            for i in range(row.width):
-                part.body, part.size = field + i * inner.size, inner.size
-                values.append(inner.make(&part))
-            return tuple(values)
-        if row.op == SURPLUS:
-            return thing if heard.size > self.size else self._part(row.otherwise, heard)
-        if row.op == SCALE:
-            return heard.scale
-        body = PyBytes_FromStringAndSize(<const char*>heard.body, heard.size)
-        if row.op == SHOWN:
-            return _rendering(thing, body)
-        if row.op == WHOLE:
-            return thing(body)
-        assert row.op == BODY
-        return body
+        for i in range(row.width):
+            part.body, part.size = heard.body + row.at + i * inner.size, inner.size
+            each = inner.make(&part)
+            Py_INCREF(<PyObject*>each)
+            PyTuple_SET_ITEM(told, i, each)
+        return told
+
+    # Registers and their difference have 40 bits, a scale seven.
+    @cython.overflowcheck(False)
+    cdef object _register(self, const Row* row, const Heard* heard):
+        """The reading at the start (part 0) or the end (part 1), part 2 being what was counted in between."""
+        cdef int64_t parts[REGISTER_PARTS]
+        cdef const Row* part
+        cdef int i
+        for i in range(REGISTER_PARTS):
+            part = &self._rows[row.at + i]
+            parts[i] = unsigned_little(heard.body + part.at, part.width)
+        cdef bint is_shifted = (
+            not (parts[0] | parts[1]) & 0xFF
+            and (parts[1] >> 8) - (parts[0] >> 8) == parts[2]
+            and parts[1] - parts[0] != parts[2]
+        )
+        return (parts[row.width] >> 8 if is_shifted else parts[row.width]) * heard.scale
+
+
+# A field's bytes lie within the body, and no text is longer than the field.
+@cython.overflowcheck(False)
+cdef object _text(const Row* row, const uint8_t* at):
+    """The characters of a field, ``None`` when there are none but those that say nothing."""
+    cdef uint8_t turned[TEXT_MAX]
+    cdef Py_ssize_t size = row.width
+    cdef Py_ssize_t i
+    cdef const uint8_t* end
+    if row.add & IS_CUT:
+        end = <const uint8_t*>memchr(at, 0, size)
+        size = end - at if end != NULL else size
+        while size and at[size - 1] == 0x20:
+            size -= 1
+    while size and at[size - 1] == 0:
+        size -= 1
+    if row.add & IS_REVERSED:
+        while size and at[0] == 0:
+            at += 1
+            size -= 1
+        for i in range(size):
+            turned[i] = at[size - 1 - i]
+        at = turned
+    if row.has_blank and _says_nothing(at, size, <bytes>row.thing):
+        return None
+    return ascii_text(at, size)
+
+
+cdef bint _says_nothing(const uint8_t* at, Py_ssize_t size, bytes nothing):
+    cdef Py_ssize_t i
+    for i in range(size):
+        if memchr(PyBytes_AS_STRING(nothing), at[i], PyBytes_GET_SIZE(nothing)) == NULL:
+            return False
+    return True
 
 
 def _member(type kind, str name):

@@ -16,7 +16,6 @@ from protocol import events as e
 from protocol.attributes import (
     BODY,
     MOMENT,
-    SCALE,
     SEQUENCE,
     Attribute,
     Choice,
@@ -28,17 +27,19 @@ from protocol.attributes import (
     Made,
     Number,
     Pile,
+    Register,
     Scaled,
     Shown,
     Surplus,
+    Text,
+    Time,
     Whole,
     attribute_of,
     fact_table,
 )
 from protocol.dialects.ykc_codes import stop_kind, stop_text
 from protocol.dialects.ykc_frames import FRAMES, LOGIN, PILE_NO
-from protocol.dialects.ykc_times import pile_time
-from protocol.dialects.ykc_wire import NAME, render_raw, vin_text
+from protocol.dialects.ykc_wire import NAME, render_raw
 from protocol.envelope import YKC_ENVELOPE
 from protocol.facttable import Facts, FactTable
 from protocol.layout import Layout
@@ -70,6 +71,7 @@ _BMS = {
     0x25: "status",
 }
 _NOT_PLUGGED = 5
+_NO_VIN = b" 0\xff"  # what fills the field of a VIN where no car is named, besides zeros
 
 # type of an answer -> (order it answers, field of the result, value that means "done")
 _ANSWERS: dict[int, tuple[type[c.Command], str, int | None]] = {
@@ -107,12 +109,6 @@ def gun_number(raw: int) -> int:
     return raw - 6 if 0x10 <= raw <= 0x19 else raw
 
 
-def known_vin(raw: bytes) -> str | None:
-    """A VIN that names a car: ``None`` when zeros, FF, blanks or ASCII zeros stand in its place."""
-    text = vin_text(raw)
-    return text if text and text.strip(" 0") else None
-
-
 def _version(raw: int) -> str:
     return f"{NAME}-{raw // 10}.{raw % 10}"
 
@@ -139,19 +135,15 @@ def _fact(event: type[e.Event], form: Layout, common: Mapping[str, Attribute], *
     return Fact(event, told, _speaker(form))
 
 
-def _ascii(raw: bytes) -> str:
-    return raw.rstrip(b"\0").decode("ascii", "backslashreplace")
-
-
 def _login(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
     told = _fact(
         e.PileLoggedIn,
         layout,
         _PILE,
-        protocol=Made(_version, "proto_ver_raw"),
+        protocol=Choice("proto_ver_raw", {raw: _version(raw) for raw in range(256)}),
         current=Choice("pile_type", {0: "DC", 1: "AC"}),
         connector_count=Number("gun_count"),
-        firmware_version=Made(_ascii, "sw_version"),
+        firmware_version=Text("sw_version"),
         network=Number("net_type"),
         sim=Field("sim"),
         carrier=Number("operator"),
@@ -208,14 +200,6 @@ def _bms_end(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
     )
 
 
-def _password(raw: str) -> str | None:
-    return _ascii(bytes.fromhex(raw)) or None
-
-
-def _reversed_vin(raw: bytes) -> str | None:
-    return known_vin(raw.strip(b"\0")[::-1])
-
-
 def _start_request(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
     return _fact(
         e.StartRequested,
@@ -223,8 +207,8 @@ def _start_request(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
         _GUN,
         method=Choice("start_mode", _METHODS, "unknown"),
         card_uid=Identifier("card"),
-        password=Made(_password, "password_hex"),
-        vin=Made(_reversed_vin, "vin"),
+        password=Text("password_hex", nothing=b""),
+        vin=Text("vin", is_reversed=True, nothing=_NO_VIN),
         parallel_no=Field("parallel_no") if _has(layout, "parallel_no") else None,
         is_main_connector=Choice("role", {0: True}, False) if _has(layout, "role") else None,
     )
@@ -276,21 +260,11 @@ def _order_answer(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
         is_accepted=is_accepted,
         reason_code=reason,
         detail=Shown(partial(render_raw, layout)),
-        clock=Made(pile_time, "time") if _has(layout, "time") else None,
+        clock=Time("time") if _has(layout, "time") else None,
     )
 
 
-def _register(which: int) -> Made:
-    """Start (0) or stop (1) register; one simulator puts a zero byte before four, which makes them × 256."""
-
-    def register(start: int, stop: int, total: int, scale: int) -> int:
-        value = (start, stop)[which]
-        is_shifted = not (start | stop) & 0xFF and (stop >> 8) - (start >> 8) == total
-        return (value >> 8 if is_shifted and stop - start != total else value) * scale
-
-    return Made(register, "meter_start_kwh", "meter_end_kwh", "energy_kwh", SCALE)
-
-
+_METER = ("meter_start_kwh", "meter_end_kwh", "energy_kwh")
 _TIER: dict[str, Attribute] = {
     "price_e5": Number("price_yuan_per_kwh"),
     "energy_e4kwh": Scaled("energy_kwh"),
@@ -306,16 +280,16 @@ def _record(kind: int, layout: Layout, options: frozenset[str]) -> Fact:
         _GUN,
         frame_type=kind,
         serial=Field("serial"),
-        started=Made(pile_time, "start_time"),
-        ended=Made(pile_time, "end_time"),
-        traded=Made(pile_time, "trade_time"),
+        started=Time("start_time"),
+        ended=Time("end_time"),
+        traded=Time("trade_time"),
         tiers=Each("tiers", e.RecordTier, _TIER),
-        meter_start_e4kwh=_register(0),
-        meter_stop_e4kwh=_register(1),
+        meter_start_e4kwh=Register(False, *_METER),
+        meter_stop_e4kwh=Register(True, *_METER),
         energy_e4kwh=Scaled("energy_kwh"),
         loss_energy_e4kwh=Scaled("loss_energy_kwh"),
         amount_e4yuan=Scaled("amount_yuan"),
-        vin=Made(known_vin, "vin"),
+        vin=Text("vin", nothing=_NO_VIN),
         start_flag=Number("trade_flag"),
         start_channel=Choice("trade_flag", _CHANNELS),
         stop_code=Number("stop_reason"),

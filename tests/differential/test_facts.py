@@ -1,6 +1,7 @@
 """The fact tables against the same declarations, read slowly by construct and filled in attribute by attribute."""
 
 import dataclasses
+import datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from protocol.attributes import Step
 from protocol.dialects import ykc
 from protocol.dialects.ykc_frames import UP, layout_of
 from protocol.dialects.ykc_wire import enclose, read_frame
-from protocol.events import FrameRefused, PileLoggedIn
+from protocol.events import FrameRefused, PileLoggedIn, PileTime, TimeFault
 from protocol.link import Link
 from tests.support.bodies import plain
 from tests.support.frames import good_frames
@@ -24,6 +25,38 @@ DECLARED = {
     for kind, layout, fact, _ in ykc.declared(options)
     if not options or kind == 0x13
 }
+
+
+def slow_time(data):
+    """A clock reading, by Python's own calendar."""
+    at = int.from_bytes(data, "little")
+    millis, minute, hour = at & 0xFFFF, at >> 16 & 0x3F, at >> 24 & 0x1F
+    day, month, year = at >> 32 & 0x1F, at >> 40 & 0x0F, at >> 48 & 0x7F
+    is_clock = millis < 60_000 and minute < 60 and hour < 24
+    of_day_ms = (hour * 60 + minute) * 60_000 + millis if is_clock else None
+    if not day or not month:
+        return PileTime(None, TimeFault.ZERO_DATE, data, of_day_ms)
+    try:
+        since = datetime.date(2000 + year, month, day) - datetime.date(1970, 1, 1)
+    except ValueError:
+        since = None
+    if since is None or of_day_ms is None or at >> 23 & 1 or year > 99:
+        return PileTime(None, TimeFault.INVALID_FIELD, data, of_day_ms)
+    return PileTime(since.days * 86_400_000 + of_day_ms, None, data, of_day_ms)
+
+
+def slow_text(word, raw):
+    data = bytes.fromhex(raw) if isinstance(raw, str) else raw
+    data = data.split(b"\0")[0].rstrip(b" ") if word.is_cut else data.rstrip(b"\0")
+    data = data.lstrip(b"\0")[::-1] if word.is_reversed else data
+    if word.nothing is not None and not data.strip(word.nothing or b"\0"):
+        return None
+    return data.decode("ascii", "backslashreplace")
+
+
+def slow_register(start, end, counted):
+    is_shifted = start % 256 == end % 256 == 0 and end // 256 - start // 256 == counted != end - start
+    return (start // 256, end // 256) if is_shifted else (start, end)
 
 
 def slowly(layout, fact, frame, scale):
@@ -51,6 +84,12 @@ def slowly(layout, fact, frame, scale):
                 return raw[name] * scale
             case a.Identifier(name):
                 return raw[name] if raw[name].strip("0") else None
+            case a.Time(name):
+                return slow_time(raw[name].to_bytes(7, "little"))
+            case a.Text():
+                return slow_text(attribute, raw[attribute.name])
+            case a.Register(is_end, start, end, counted):
+                return slow_register(raw[start], raw[end], raw[counted])[is_end] * scale
             case a.Choice(name, table, otherwise):
                 return table[raw[name]] if raw[name] in table else told(a.attribute_of(otherwise), raw, kinds)
             case a.Surplus(value, otherwise):

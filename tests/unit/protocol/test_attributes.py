@@ -19,9 +19,12 @@ from protocol.attributes import (
     Made,
     Number,
     Pile,
+    Register,
     Scaled,
     Shown,
     Surplus,
+    Text,
+    Time,
     Whole,
     attribute_of,
     fact_table,
@@ -29,7 +32,7 @@ from protocol.attributes import (
 from protocol.dialects.ykc_wire import enclose
 from protocol.envelope import YKC_ENVELOPE
 from protocol.facttable import Facts
-from protocol.fields import Chars, CountedGroup, GreedyGroup, Group, Hex, Rest, Sint, Uint
+from protocol.fields import Chars, CountedGroup, GreedyGroup, Group, Hex, Rest, Show, Sint, Uint
 from protocol.layout import Layout
 
 BYTES = bytes.fromhex("0A0B 01 00 FFFE 0102 4142 03 04")
@@ -46,6 +49,7 @@ LAYOUT = Layout(
         "rest" / Rest(),
     ),
 )
+METER = Layout("meter", Struct("from" / Uint(5), "to" / Uint(5), "counted" / Uint(4)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,58 @@ def test_the_scale_multiplies_what_is_scaled_and_nothing_else():
     assert told(Scaled("wide"), scale=100) == 0xFEFF * 100
     assert told(Number("wide"), scale=100) == 0xFEFF - 4000
     assert told(Each("items", Item, {"number": Scaled("value")}), scale=100) == (Item(300), Item(400))
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "word"),
+    [
+        (b"AB\0C\0\0", "AB\0C", {}),
+        (b"AB\0C\0\0", "AB", {"is_cut": True}),
+        (b"A  \0x\0", "A", {"is_cut": True}),
+        (b"AB \0\0\0", "AB ", {}),
+        (b"\0\0AB\0\0", "BA", {"is_reversed": True}),
+        (b"A\xffB\0\0\0", "A\\xffB", {}),
+        (bytes(6), "", {}),
+        (bytes(6), "", {"nothing": None, "is_cut": True}),
+        (bytes(6), None, {"nothing": b""}),
+        (b" 0 0\0\0", None, {"nothing": b" 0"}),
+        (b" 0 1\0\0", " 0 1", {"nothing": b" 0"}),
+        (b"\xff" * 6, None, {"nothing": b" 0\xff"}),
+        (b"ABCDEF", "ABCDEF", {"is_cut": True}),
+    ],
+)
+def test_a_text_ends_where_its_word_says(raw, text, word):
+    for kind in (Chars(6), Hex(6)):
+        assert told(Text("it", **word), layout=Layout("text", Struct("it" / kind)), body=raw) == text
+
+
+def test_a_time_is_read_in_the_form_that_its_field_declares():
+    digits = Hex(8)
+    digits.show = Show.BCD_TIME
+    layout = Layout("times", Struct("one" / Uint(7, show=Show.TIME), "two" / digits))
+    body = bytes.fromhex("98B70E11100314 20200316171447FF")
+    one, two = (told(Time(name), layout=layout, body=body) for name in ("one", "two"))
+    assert one.civil_ms == two.civil_ms == 1_584_378_887_000
+    assert (one.raw, two.raw) == (body[:7], body[7:])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "counted", "read"),
+    [
+        (1000, 1300, 300, (1000, 1300)),
+        (1000 << 8, 1300 << 8, 300, (1000, 1300)),
+        (1000 << 8, 1300 << 8, 300 << 8, (1000 << 8, 1300 << 8)),
+        (1000 << 8, 1300 << 8, 299, (1000 << 8, 1300 << 8)),
+        (1000 << 8 | 1, 1300 << 8, 300, (1000 << 8 | 1, 1300 << 8)),
+        (256, 256, 0, (256, 256)),
+    ],
+    ids=["as it is", "a byte too high", "really so much", "another difference", "no zero byte", "nothing counted"],
+)
+def test_a_register_a_byte_too_high_is_brought_down(start, end, counted, read):
+    body = start.to_bytes(5, "little") + end.to_bytes(5, "little") + counted.to_bytes(4, "little")
+    names = ("from", "to", "counted")
+    assert told(Register(False, *names), layout=METER, body=body) == read[0]
+    assert told(Register(True, *names), layout=METER, body=body, scale=100) == read[1] * 100
 
 
 def test_a_surplus_tells_longer_bodies_apart():

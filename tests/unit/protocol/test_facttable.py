@@ -3,20 +3,26 @@
 import copy
 import dataclasses
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+import protocol
+from protocol.attributes import Step
 from protocol.dialects.ykc import facts_of
 from protocol.dialects.ykc_wire import enclose
 from protocol.envelope import YKC_ENVELOPE
 from protocol.events import BmsReported, HeartbeatReceived
 from protocol.facttable import Facts, FactTable, Rendering
+from protocol.fields import Op
 from tests.support.wire import bcd, frame, heartbeat, login
 
 PILE = "44030512003301"
-GIVEN, UINT, CHOICE, MADE, SURPLUS = 9, 3, 6, 11, 15
+GIVEN, UINT, CHOICE, MADE, SURPLUS = Step.GIVEN, Step.UINT, Step.CHOICE, Step.MADE, Step.SURPLUS
+TEXT, REGISTER, CP56_TIME = Step.TEXT, Step.REGISTER, Step.CP56_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,10 @@ def test_what_fails_half_way_leaves_no_object():
         lambda: table(given("one", 1), ("two", MADE, 1, 1, 0, None, -1, int)),
         lambda: table(given("one", 1), ("two", MADE, 2, 1, 0, None, -1, int)),
         lambda: table(given("one", 1), given("two", 2), speaker=(2, 3)),
+        lambda: table(given("one", 1), ("two", TEXT, 0, 65, 0, None, -1, None), size=70),
+        lambda: table(given("one", 1), ("two", TEXT, 0, 4, 0, 0, -1, None)),
+        lambda: table(given("one", 1), ("two", CP56_TIME, 0, 8, 0, None, -1, None), size=8),
+        lambda: table(given("one", 1), ("two", REGISTER, 2, 0, 0, None, -1, None), given(None, 0), given(None, 0)),
     ],
     ids=[
         "an attribute missing",
@@ -110,6 +120,10 @@ def test_what_fails_half_way_leaves_no_object():
         "parts that are the row itself",
         "parts that are not there",
         "a speaker behind the body",
+        "a text that is too long",
+        "a text that may say nothing, and how is not told",
+        "a time of another width",
+        "a register without all its parts",
     ],
 )
 def test_a_table_that_could_go_wrong_is_not_made(make):
@@ -146,6 +160,13 @@ def test_a_speaker_is_a_pile_or_a_connector_of_it():
     assert facts.speaker_of(frame(0x09, bcd(PILE))) == bcd(PILE)
     assert facts.speaker_of(login(PILE)) == b""
     assert facts.speaker_of(frame(0xEE, b"")) == b""
+
+
+@pytest.mark.parametrize(("words", "source"), [(Step, "facttable.pyx"), (Op, "codec.pyx")])
+def test_python_and_c_mean_the_same_by_a_number(words, source):
+    text = (Path(protocol.__file__).parent / source).read_text(encoding="utf-8")
+    [block] = [block for block in re.findall(r"cdef enum:\n((?: +[A-Z0-9_]+ = \d+\n)+)", text) if "UINT_BE" in block]
+    assert re.findall(r"([A-Z0-9_]+) = (\d+)", block) == [(word.name, str(int(word))) for word in words]
 
 
 # -- renderings -----------------------------------------------------------------------------------------

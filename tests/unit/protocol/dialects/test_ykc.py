@@ -3,7 +3,7 @@
 import pytest
 
 from protocol import events as e
-from protocol.dialects.ykc import direction_of, facts_of, gun_number, known_vin
+from protocol.dialects.ykc import direction_of, facts_of, gun_number
 from protocol.dialects.ykc_frames import DOWN, FRAMES, UP
 from tests.support.frames import good_frames
 from tests.support.wire import bcd, cp56, frame, record, sample, start_answer, start_request
@@ -332,4 +332,6 @@ def test_an_old_pile_s_record_is_scaled():
 
 @pytest.mark.parametrize("raw", [bytes(17), b"\xff" * 17, b"00000" + bytes(12), b" " * 17, b"0" * 17])
 def test_what_names_no_car_is_no_vin(raw):
-    assert known_vin(raw) is None
+    body = bcd(PILE) + bytes((1, 3, 0)) + bytes(8 + 16) + raw
+    assert event(frame(0x31, body)).vin is None
+    assert event(frame(0x31, body[:-17] + b"JH4" + raw[3:])).vin is not None
