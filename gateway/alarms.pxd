@@ -20,5 +20,6 @@ cdef class Alarms:
     cdef bint is_due(self, int64_t at_ms) noexcept
     cdef int _push(self, int64_t due_ms, object what) except -1
     cdef object _pop(self)
+    cdef void _sink(self, Entry entry) noexcept
     # Moves what is not due after all to its new time; returns the earliest real deadline, -1 when there is none.
     cdef int64_t settled(self, int64_t at_ms) except? -2

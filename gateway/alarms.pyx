@@ -103,9 +103,13 @@ cdef class Alarms:
                 due_ms = presence.due_ms()
                 if due_ms == top.due_ms:
                     return due_ms
-                self._pop()
-                presence.armed_ms = NEVER
-                self.watch(presence)
+                if due_ms == NEVER:
+                    self._pop()
+                else:
+                    self._tie += 1
+                    top.due_ms, top.tie = due_ms, self._tie
+                    self._sink(top[0])
+                presence.armed_ms = due_ms
             elif self._armed.get(what) == top.due_ms:
                 return top.due_ms
             else:
@@ -145,21 +149,25 @@ cdef class Alarms:
     @cython.overflowcheck(False)
     cdef object _pop(self):
         cdef object what = <object>self._heap[0].what
-        cdef Entry last
-        cdef Py_ssize_t at = 0, below
         self._count -= 1
-        last = self._heap[self._count]
+        if self._count:
+            self._sink(self._heap[self._count])
+        Py_DECREF(what)
+        return what
+
+    # The same.
+    @cython.overflowcheck(False)
+    cdef void _sink(self, Entry entry) noexcept:
+        """Put an entry in the place of the first, and set the order right."""
+        cdef Py_ssize_t at = 0, below
         while True:
             below = 2 * at + 1
             if below >= self._count:
                 break
             if below + 1 < self._count and _is_before(&self._heap[below + 1], &self._heap[below]):
                 below += 1
-            if not _is_before(&self._heap[below], &last):
+            if not _is_before(&self._heap[below], &entry):
                 break
             self._heap[at] = self._heap[below]
             at = below
-        if self._count:
-            self._heap[at] = last
-        Py_DECREF(what)
-        return what
+        self._heap[at] = entry
