@@ -1,9 +1,17 @@
+cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
 
 from protocol.envelope cimport Envelope
 
 cdef enum:
     VALUES_MAX = 8
+    KEPT_AT_MOST = 8  # a connector or two, three types each; a concentrator's many piles go the long way
+
+cdef enum:  # how a frame stands to a remembered one
+    IS_OTHER = 0
+    IS_REPEAT = 1
+    IS_EQUAL = 2  # in every byte, the checksum's too
 
 cdef enum:  # what a repeat is to its taker
     IS_BEAT = 0
@@ -17,6 +25,7 @@ cdef class Taker:
     cdef int take(self, int role, int64_t at_ms, const int64_t* values) except -1
 
 
+@cython.final
 cdef class Shape:
     cdef readonly int role
     cdef readonly bytes mask
@@ -28,6 +37,7 @@ cdef class Shape:
     cdef bint _is_scaled[VALUES_MAX]
 
 
+@cython.final
 cdef class Repeat:
     cdef Shape _shape
     cdef bytes _frame
@@ -36,13 +46,20 @@ cdef class Repeat:
     cdef int64_t _scale
     cdef bint _is_high_first
 
-    cdef inline bint _matches(self, const uint8_t* frame, Py_ssize_t size) noexcept
-    cdef int _take(self, const uint8_t* frame, int64_t at_ms, bytearray answers) except -1
+    cdef const uint8_t* _known  # the bytes of _frame, and of the shape's mask
+    cdef const uint8_t* _mask
+    cdef Py_ssize_t _size
+
+    cdef inline int _likeness(self, const uint8_t* frame, Py_ssize_t size) noexcept
+    cdef int _take(self, const uint8_t* frame, int likeness, int64_t at_ms, bytearray answers) except -1
     cdef bytes _answered(self, const uint8_t* frame)
 
 
+@cython.final
 cdef class Repeats:
     cdef list _kept
+    cdef PyObject* _row[KEPT_AT_MOST]  # the same, without a reference of their own
+    cdef int _count
     cdef readonly bytearray answers
     cdef readonly Py_ssize_t taken
 

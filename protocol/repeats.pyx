@@ -12,6 +12,7 @@ decided here, and nothing but the way is shorter.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
@@ -23,7 +24,7 @@ cdef enum:
     HEAD = 2  # start byte and length, before what the checksum covers
 
 BEAT, SAMPLE, REPORT, SENT = IS_BEAT, IS_SAMPLE, IS_REPORT, IS_SENT
-KEPT_MAX = 8  # a connector or two, three types each; a concentrator's many piles go the long way
+KEPT_MAX = KEPT_AT_MOST
 
 
 cdef class Taker:
@@ -112,7 +113,7 @@ cdef class Repeat:
 
     Args:
         shape: of its layout.
-        frame: whole, as it came.
+        frame: whole, as it came, its checksum verified.
         taker: who gets its repeats.
         scale: what scaled values are multiplied by.
         answer: what every repeat is answered with, whole; its sequence is that of the repeat.
@@ -123,6 +124,9 @@ cdef class Repeat:
         assert answer is None or len(answer) >= 8
         self._shape = shape
         self._frame = frame
+        self._known = <const uint8_t*>PyBytes_AS_STRING(self._frame)
+        self._mask = <const uint8_t*>PyBytes_AS_STRING(shape.mask)
+        self._size = shape._size
         self._taker = taker
         self._scale = scale
         self._answer = answer
@@ -133,33 +137,34 @@ cdef class Repeat:
 
     # Eight bytes a step, the last step laid back over bytes already compared; a frame has at least eight.
     @cython.overflowcheck(False)
-    cdef inline bint _matches(self, const uint8_t* frame, Py_ssize_t size) noexcept:
-        cdef const char* known = PyBytes_AS_STRING(self._frame)
-        cdef const char* mask = PyBytes_AS_STRING(self._shape.mask)
+    cdef inline int _likeness(self, const uint8_t* frame, Py_ssize_t size) noexcept:
         cdef Py_ssize_t at = 0
-        cdef Py_ssize_t whole = self._shape._size
-        cdef uint64_t mine, other, kept
+        cdef Py_ssize_t whole = self._size
+        cdef uint64_t mine, other, kept, differing = 0
         if size < whole:
-            return False
+            return IS_OTHER
         while True:
-            memcpy(&mine, known + at, 8)
+            memcpy(&mine, self._known + at, 8)
             memcpy(&other, frame + at, 8)
-            memcpy(&kept, mask + at, 8)
-            if (mine ^ other) & kept:
-                return False
+            memcpy(&kept, self._mask + at, 8)
+            mine ^= other
+            if mine & kept:
+                return IS_OTHER
+            differing |= mine
             at += 8
             if at >= whole:
-                return True
+                return IS_EQUAL if differing == 0 else IS_REPEAT
             if at + 8 > whole:
                 at = whole - 8
 
     # A value has 32 bits, a scale seven at most.
     @cython.overflowcheck(False)
-    cdef int _take(self, const uint8_t* frame, int64_t at_ms, bytearray answers) except -1:
+    cdef int _take(self, const uint8_t* frame, int likeness, int64_t at_ms, bytearray answers) except -1:
         cdef int64_t values[VALUES_MAX]
         cdef int i
         cdef Shape shape = self._shape
-        if shape._envelope.order(frame, shape._size) < 0:
+        # the checksum of a frame that equals a verified one, checksum and all, is verified
+        if likeness != IS_EQUAL and shape._envelope.order(frame, shape._size) < 0:
             return 0
         for i in range(shape._count):
             values[i] = _value(frame + shape._offsets[i], shape._widths[i])
@@ -195,6 +200,7 @@ cdef class Repeats:
 
     def __init__(self):
         self._kept = []
+        self._count = 0
         self.answers = bytearray()
         self.taken = 0
 
@@ -205,15 +211,19 @@ cdef class Repeats:
             kept = each
             if kept._shape is repeat._shape and kept._taker is repeat._taker:
                 self._kept[at] = repeat
+                self._row[<int>at] = <PyObject*>repeat
                 return
-        if len(self._kept) < KEPT_MAX:
+        if self._count < KEPT_AT_MOST:
             self._kept.append(repeat)
+            self._row[self._count] = <PyObject*>repeat
+            self._count += 1
 
     def __len__(self):
-        return len(self._kept)
+        return self._count
 
     def forget(self):
         """Everything goes the long way again."""
+        self._count = 0
         self._kept.clear()
 
     def take_answers(self):
@@ -226,17 +236,19 @@ cdef class Repeats:
     @cython.overflowcheck(False)
     cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms, bint only_beats) except -1:
         cdef Py_ssize_t at = 0
-        cdef Py_ssize_t before = -1
+        cdef int i = 0, likeness
         cdef Repeat repeat
-        while at != before:
-            before = at
-            for repeat in self._kept:
-                if repeat._matches(data + at, size - at):
-                    if only_beats and repeat._shape.role != IS_BEAT:
-                        return at
-                    if not repeat._take(data + at, at_ms, self.answers):
-                        return at
-                    at += repeat._shape._size
-                    self.taken += 1
-                    break
+        while i < self._count:
+            likeness = (<Repeat>self._row[i])._likeness(data + at, size - at)
+            if likeness == IS_OTHER:
+                i += 1
+                continue
+            repeat = <Repeat>self._row[i]  # held: its taker may let this link forget
+            if only_beats and repeat._shape.role != IS_BEAT:
+                break
+            if not repeat._take(data + at, likeness, at_ms, self.answers):
+                break
+            at += repeat._size
+            self.taken += 1
+            i = 0
         return at

@@ -54,9 +54,10 @@ def test_a_sample_that_says_something_new_becomes_an_event(other):
     assert taker.taken == []
 
 
-def test_a_wrong_checksum_is_refused_as_ever():
+@pytest.mark.parametrize("energy", [100, 101])
+def test_a_wrong_checksum_is_refused_as_ever(energy):
     link, taker = repeated(sample(SERIAL, PILE, energy=100))
-    bad = bytearray(sample(SERIAL, PILE, energy=101))
+    bad = bytearray(sample(SERIAL, PILE, energy=energy))
     bad[-1] ^= 1
     facts = link.receive(bytes(bad), 7)
     assert [fact.code for fact in facts] == ["checksum"]
