@@ -98,7 +98,6 @@ class Pipeline(ShortWay):
         "_switchboard",
         "_unrecognised_bytes",
         "_witness",
-        "pace_ms",
         "pile_id",
     )
 
@@ -131,7 +130,6 @@ class Pipeline(ShortWay):
             frames_max=limits.frames_per_s_max * 10,
         )
         self.pile_id: str | None = None
-        self.pace_ms = 0  # what must lie between two writes, each in a segment of its own
         self._switchboard = switchboard
         self._answers = answers
         self._metrics = metrics

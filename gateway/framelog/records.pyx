@@ -21,7 +21,6 @@ PROTOCOLS = {None: 0, "ykc": 1, "aaf5": 2, "iec104": 3}
 PAYLOAD_BYTES_MAX = 128 << 10  # Wireshark takes packets up to 256 KiB
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 cdef Py_ssize_t _PART = PAYLOAD_BYTES_MAX
-cdef int _OPEN = 2, _CLOSE = 3
 
 
 # Four bytes of what is handed in, whatever its size.
@@ -134,7 +133,7 @@ cdef class Block:
 cdef class Gathering:
     """The block that is being filled. One thread appends, another takes; neither needs a lock.
 
-    Nothing in ``append`` lets go of the interpreter between finding the block and having filled it.
+    Nothing in ``keep`` lets go of the interpreter between finding the block and having filled it.
 
     Args:
         bytes_max: no block grows beyond this; what would is refused and counted.
@@ -160,19 +159,28 @@ cdef class Gathering:
             data: the bytes; for ``open`` the link's name, for ``close`` the reason, UTF-8.
             protocol: what the link speaks, when known.
         """
-        cdef int code = _KIND_CODES[kind], spoken = PROTOCOLS[protocol]
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), held
-        cdef object link = (link_no, data if code == _OPEN else None) if code >= _OPEN else None
+        cdef int code = _KIND_CODES[kind]
+        if code >= IS_OPEN:
+            self._block.links.append((link_no, data if code == IS_OPEN else None))
+        self.keep(
+            at_ms, link_no, code, PROTOCOLS[protocol], <const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)
+        )
+
+    # Sizes are those of objects in memory.
+    @cython.overflowcheck(False)
+    cdef int keep(
+        self, int64_t at_ms, int64_t link_no, int kind, int protocol, const uint8_t* data, Py_ssize_t size
+    ) except -1:
         cdef Block block = self._block
-        if link is not None:
-            block.links.append(link)
-        held = len(block)
+        cdef Py_ssize_t held = PyByteArray_GET_SIZE(block._records), grown
         if held + HEAD + size > self._bytes_max:
             self.refused_bytes += HEAD + size
-            return
-        block.add(at_ms, link_no, code, spoken, <const uint8_t*>PyBytes_AS_STRING(data), size)
-        if held < self._full_bytes <= len(block):
+            return 0
+        block.add(at_ms, link_no, kind, protocol, data, size)
+        grown = PyByteArray_GET_SIZE(block._records)
+        if held < self._full_bytes <= grown:
             self.on_full()
+        return 0
 
     @property
     def has_waiting(self):

@@ -1,4 +1,7 @@
-"""TCP in: one asyncio protocol per link, one pipeline behind it."""
+"""TCP in: one link per connection, one pipeline behind it.
+
+Plain TCP is carried by the lines of ``lines.pyx``, TLS by transports of asyncio; a link does not see which.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,15 @@ import socket
 import ssl
 import sys
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import structlog
 
 from gateway.clock import Clock
 from gateway.errors import ListenerError
+from gateway.listeners.lines import Line, Lines
 from gateway.listeners.turns import Turns
 from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig, Pipeline
@@ -22,6 +26,9 @@ from gateway.tomlfile import bounded
 from protocol.detect import NAMES, dialect_named
 
 log = structlog.get_logger()
+
+_ACCEPTS = 64  # in one go; whoever waits behind them is next
+_ACCEPT_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +90,55 @@ class TcpListener:
         self.next_link_no = next_link_no
         self.turns = Turns(clock.steady_us)
         self._server: asyncio.Server | None = None
+        self._doors: Sequence[socket.socket] = ()
         self.is_paused = False
 
     async def start(self) -> int:
         """Listen; returns the port. Raises ``ListenerError`` when the address cannot be had."""
         loop = asyncio.get_running_loop()
         config = self.config
+        context = _tls(config)
         try:
-            self._server = await loop.create_server(
-                lambda: TcpLink(self), config.host, config.port, backlog=config.backlog, ssl=_tls(config)
-            )
+            if context is None:
+                self._doors = await _doors(config)
+            else:
+                self._server = await loop.create_server(
+                    lambda: TcpLink(self), config.host, config.port, backlog=config.backlog, ssl=context
+                )
+                self._doors = self._server.sockets
         except OSError as error:
             raise ListenerError("listen_failed", f"cannot listen on {config.host}:{config.port}: {error}") from error
         self._set_options()
-        port = cast(int, self._server.sockets[0].getsockname()[1])
-        log.info("listener_started", host=config.host, port=port, has_tls=bool(config.tls_cert_file))
+        port = cast(int, self._doors[0].getsockname()[1])
+        if context is None:
+            self._lines = Lines(loop, self.clock.now_ms)
+            self._accept_from_now()
+        log.info("listener_started", host=config.host, port=port, has_tls=context is not None)
         return port
+
+    def _accept_from_now(self) -> None:
+        for door in self._doors:
+            asyncio.get_running_loop().add_reader(door, self._accept, door)
+
+    def _accept_no_more(self) -> None:
+        for door in self._doors:
+            asyncio.get_running_loop().remove_reader(door)
+
+    def _accept(self, door: socket.socket) -> None:
+        """Somebody waits at a door of plain TCP."""
+        for _ in range(_ACCEPTS):
+            try:
+                fresh, peer = door.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor, no memory: those who wait stay in the backlog
+                log.error("accepting_paused", reason=str(error), seconds=_ACCEPT_AGAIN_S)
+                self._accept_no_more()
+                asyncio.get_running_loop().call_later(_ACCEPT_AGAIN_S, self._accept_from_now)
+                return
+            fresh.setblocking(False)
+            link = TcpLink(self)
+            link.begin(Line(self._lines, fresh.detach(), link), peer)
 
     @property
     def limits(self) -> LimitsConfig:
@@ -112,7 +152,7 @@ class TcpListener:
 
     def _set_options(self) -> None:
         """What every link inherits from the socket that listens: no link needs an object for its own."""
-        for sock in self._server.sockets if self._server is not None else ():
+        for sock in self._doors:
             # What a slow reader leaves waiting in the kernel is bounded too, not only what waits here.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._limits.write_buffer_bytes_max)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -144,8 +184,13 @@ class TcpListener:
 
     async def stop_accepting(self) -> None:
         """Take no new links; those that are open stay."""
+        doors, self._doors = self._doors, ()
         if self._server is not None:
             self._server.close()
+            return
+        for door in doors:
+            asyncio.get_running_loop().remove_reader(door)
+            door.close()
 
     async def close_all(self, reason: str) -> None:
         """Close every link."""
@@ -162,33 +207,37 @@ class TcpLink(asyncio.Protocol):
     def __init__(self, listener: TcpListener) -> None:
         self.pipeline: Pipeline | None = None
         self._listener = listener
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | Line | None = None
         self._paced: deque[bytes] | None = None  # the first was written, and its pause is not over
         self._news = b""  # waits for its turn
         self._is_held = False  # too many of them: nothing is read until then
         self._host = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A peer connected."""
-        self._transport = cast(asyncio.Transport, transport)
-        peer = self._transport.get_extra_info("peername") or ("?", 0)
-        self._host = sys.intern(str(peer[0]))  # one for all links of an address
-        if not self._listener.has_room(self._host):
-            self._listener.metrics.count_closed("too many links")
-            log.warning("link_refused", address=self._host, reason="too many links")
-            self._transport.abort()
-            return
-        limits = self._listener.limits
-        self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes_max)
-        self._listener.links.add(self)
-        self._listener.per_address[self._host] += 1
-        address = f"{self._host}:{peer[1]}"
+        """A peer connected by TLS."""
+        self.begin(cast(asyncio.Transport, transport), transport.get_extra_info("peername") or ("?", 0))
+
+    def begin(self, transport: asyncio.Transport | Line, peer: tuple[Any, ...]) -> None:
+        """A peer connected: let it in, or not."""
+        self._transport = transport
         listener = self._listener
+        self._host = sys.intern(str(peer[0]))  # one for all links of an address
+        if not listener.has_room(self._host):
+            listener.metrics.count_closed("too many links")
+            log.warning("link_refused", address=self._host, reason="too many links")
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=listener.limits.write_buffer_bytes_max)
+        listener.links.add(self)
+        listener.per_address[self._host] += 1
+        address = f"{self._host}:{peer[1]}"
         protocol = listener.config.protocol or None
         self.pipeline = listener.make_pipeline(
             listener.next_link_no(), address, self._write, self._hang_up, None, protocol
         )
-        if self._listener.is_paused:  # the loop begins to read behind this call, so pause after it
+        if isinstance(transport, Line):
+            transport.follow(self.pipeline)
+        if listener.is_paused:  # asyncio begins to read behind this call, so pause after it
             asyncio.get_running_loop().call_soon(self._follow_pause)
 
     def _follow_pause(self) -> None:
@@ -199,21 +248,22 @@ class TcpLink(asyncio.Protocol):
         """Bytes of the peer: what only repeats is taken at once, news when it is their turn."""
         if self.pipeline is None:
             return
-        is_waiting = bool(self._news)
-        news = self.pipeline.take_repeats(data, self._listener.clock.now_ms(), is_waiting)
+        news = self.pipeline.take_repeats(data, self._listener.clock.now_ms())
         if news:
             self._news += news
-            self._bring(is_waiting=is_waiting)
+            self._bring()
 
-    def _bring(self, *, is_waiting: bool) -> None:
+    def _bring(self) -> None:
+        assert self.pipeline is not None
         turns = self._listener.turns
-        if is_waiting:
+        if self.pipeline.has_news:
             self._is_held = len(self._news) > self._listener.limits.buffer_bytes_max
             if self._is_held:
                 self.pause(is_paused=True)
         elif turns.is_free():
             turns.take(self)
         else:
+            self.pipeline.has_news = True
             turns.wait(self)
 
     def take_turn(self) -> None:
@@ -221,6 +271,7 @@ class TcpLink(asyncio.Protocol):
         news, self._news = self._news, b""
         was_held, self._is_held = self._is_held, False
         if news and self.pipeline is not None:
+            self.pipeline.has_news = False
             self.pipeline.take_news(news, self._listener.clock.now_ms())
             if was_held:
                 self.pause(is_paused=self._listener.is_paused)
@@ -289,6 +340,23 @@ class TcpLink(asyncio.Protocol):
     def _hang_up(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+
+async def _doors(config: TcpListenConfig) -> list[socket.socket]:
+    """Sockets that listen on every address of the host, as ``create_server`` of asyncio would open them."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    doors: list[socket.socket] = []
+    try:
+        for family, *_, address in dict.fromkeys(found):
+            doors.append(socket.create_server(address, family=family, backlog=config.backlog))
+            doors[-1].setblocking(False)
+    except OSError:
+        for door in doors:
+            door.close()
+        raise
+    return doors
 
 
 def _tls(config: TcpListenConfig) -> ssl.SSLContext | None:

@@ -101,7 +101,9 @@ def test_heartbeats_alone_are_taken_while_news_wait(way):
     beat, sample = wire.heartbeat(PILE), wire.sample(PILE + "01" + "260303114016" + "0001", PILE, energy=1)
     way.lane.idle()
     way.remember(sample)
-    assert way.take_repeats(beat + sample + beat, T0 + 10, True) == sample + beat
+    way.has_news = True
+    assert way.take_repeats(beat + sample + beat, T0 + 10) == sample + beat
+    way.has_news = False
     assert way.take_repeats(sample + beat, T0 + 11) == b""
     assert (way.traffic.beats, way.traffic.samples) == (2, 1)
 

@@ -2,6 +2,8 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import os
+import resource
 import socket
 import ssl
 
@@ -11,6 +13,7 @@ import uvloop
 from structlog.testing import capture_logs
 
 from gateway.errors import ListenerError
+from gateway.listeners.lines import Line
 from gateway.listeners.tcp import TcpLink, TcpListenConfig, TcpListener
 from gateway.metrics import Metrics
 from gateway.pipeline import LimitsConfig
@@ -35,16 +38,17 @@ class StubPipeline:
         assert (only_pile, protocol) == (None, None)
         self.no, self.address, self.write, self.hang_up = no, address, write, hang_up
         self.pace_ms = 0
+        self.has_news = False
         self.heard = b""
         self.checked_at_ms = []
         self.reasons = []
         self.closed_at_ms = None
         self.ended = asyncio.Event()
 
-    def take_repeats(self, data, at_ms, only_beats=False):
+    def take_repeats(self, data, at_ms):
         beats = len(data) - len(data.lstrip(b"*"))
         self.heard += data[:beats]
-        if beats and only_beats:
+        if beats and self.has_news:
             self.write(data[:beats])
         return data[beats:]
 
@@ -155,13 +159,15 @@ def test_a_link_that_ends_is_forgotten_and_told():
 
 def options(house):
     (link,) = house.listener.links
-    sock = link._transport.get_extra_info("socket")
-    return {
-        "keepalive": sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
-        "idle": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
-        "nodelay": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
-        "send": sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF),
-    }
+    transport = link._transport
+    file = transport.fileno() if isinstance(transport, Line) else transport.get_extra_info("socket").fileno()
+    with socket.socket(fileno=os.dup(file)) as sock:
+        return {
+            "keepalive": sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            "idle": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            "nodelay": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            "send": sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF),
+        }
 
 
 def test_links_are_kept_alive_prompt_and_bounded():
@@ -262,6 +268,49 @@ def test_after_the_end_of_accepting_nobody_gets_in_and_links_stay():
             assert await echoed(*link) == b"abc"
 
     run(work())
+
+
+def test_without_a_free_descriptor_nobody_is_let_in_until_there_is_one(monkeypatch):
+    monkeypatch.setattr("gateway.listeners.tcp._ACCEPT_AGAIN_S", 0.05)
+
+    async def work():
+        async with open_house() as house:
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            sock = socket.socket()
+            sock.setblocking(False)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (sock.fileno() + 1, before[1]))
+            try:
+                with capture_logs() as logs:
+                    await asyncio.get_running_loop().sock_connect(sock, (LOCAL, house.port))
+                    async with asyncio.timeout(10):
+                        while len(logs) < 2:
+                            await asyncio.sleep(0.01)
+                assert {line["event"] for line in logs} == {"accepting_paused"}
+                assert "Too many open files" in logs[0]["reason"]
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            with sock:
+                await asyncio.get_running_loop().sock_sendall(sock, b"abc")
+                assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 9), 10) == b"abc"
+
+    run(work())
+
+
+def test_a_name_with_several_addresses_is_listened_on_at_each(monkeypatch):
+    async def work():
+        house = House()
+        house.listener.config = TcpListenConfig(host="localhost", port=0)
+
+        async def found(*_, **__):
+            addresses = [("127.0.0.2", 0), ("127.0.0.3", 0), ("127.0.0.2", 0)]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in addresses]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found, raising=False)
+        await house.listener.start()
+        assert [door.getsockname()[0] for door in house.listener._doors] == ["127.0.0.2", "127.0.0.3"]
+        await house.listener.stop_accepting()
+
+    asyncio.run(work())
 
 
 def test_a_port_that_is_taken_is_told():
