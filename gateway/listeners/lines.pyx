@@ -2,7 +2,7 @@
 
 The event loop watches one descriptor, that of an epoll of our own in which all lines stand. When it tells, one *turn*
 is taken: the clock is read once, and of the lines that are ready each is read once, at most ``EVENTS`` of them; who is
-still ready then is ready in the next turn, behind those that were not served. So the loop does all else between two turns
+still ready then is ready in the next turn, behind those that were not served. So the loop does all else between turns
 as it always did. What only repeats goes from the buffer that all lines share to ``ShortWay`` and back into the socket;
 the rest of a read is given to the line's link, which is a protocol of asyncio in all but its base class.
 
