@@ -275,25 +275,37 @@ def test_without_a_free_descriptor_nobody_is_let_in_until_there_is_one(monkeypat
 
     async def work():
         async with open_house() as house:
-            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            loop = asyncio.get_running_loop()
             sock = socket.socket()
             sock.setblocking(False)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (sock.fileno() + 1, before[1]))
-            try:
-                with capture_logs() as logs:
-                    await asyncio.get_running_loop().sock_connect(sock, (LOCAL, house.port))
-                    async with asyncio.timeout(10):
-                        while len(logs) < 2:
-                            await asyncio.sleep(0.01)
-                assert {line["event"] for line in logs} == {"accepting_paused"}
-                assert "Too many open files" in logs[0]["reason"]
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            with every_descriptor_taken(), capture_logs() as logs:
+                await loop.sock_connect(sock, (LOCAL, house.port))
+                async with asyncio.timeout(10):
+                    while len(logs) < 2:
+                        await asyncio.sleep(0.01)
+            assert {line["event"] for line in logs} == {"accepting_paused"}
+            assert "Too many open files" in logs[0]["reason"]
             with sock:
-                await asyncio.get_running_loop().sock_sendall(sock, b"abc")
-                assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 9), 10) == b"abc"
+                await loop.sock_sendall(sock, b"abc")
+                assert await asyncio.wait_for(loop.sock_recv(sock, 9), 10) == b"abc"
 
     run(work())
+
+
+@contextlib.contextmanager
+def every_descriptor_taken():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 2, before[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for file in taken:
+            os.close(file)
 
 
 def test_a_name_with_several_addresses_is_listened_on_at_each(monkeypatch):
