@@ -42,14 +42,14 @@ from gateway.store import Store
 from gateway.switchboard import Switchboard
 from gateway.transactions import TransactionNumbers
 from gateway.transfer import Transfers
-from gateway.witness import Witness
+from gateway.witness import EvidenceFirst, Witness
 from protocol.events import PileEvent
 
 log = structlog.get_logger()
 
 _TICK_MS = 1_000
-_KEEP_MS = 250
-_FED_AT_ONCE = 200  # sessions: a millisecond or two
+_KEEP_MS = 500  # half of the second in which telemetry must be on the disk
+_KEPT_AT_ONCE = 200  # sessions or piles: a millisecond or two
 _GC_THRESHOLDS = (20_000, 4)  # young generations that are looked through in one millisecond, and in a few
 _FREEZE_LINKS = 500
 _STOP_WAIT_S = 10
@@ -97,8 +97,8 @@ class App:
             recall=self.store.reader.recall,
             is_replay=False,
         )
-        self.switchboard = Switchboard(self.engine, self.store.writer, self.clock)
         self.witness = Witness(self.store.writer.submit_telemetry, silence_ms_max=config.presence.silence_ms_max)
+        self.switchboard = Switchboard(self.engine, EvidenceFirst(self.store.writer, self.witness), self.clock)
         self._note_site()
         restored = restore_engine(self.engine, self.store)
         self.switchboard.carry_out(restored)
@@ -119,7 +119,7 @@ class App:
         await self._listen()
         await self._serve_api()
         self._gauges()
-        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._keep_samples())]
+        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._keep_gathered())]
         self.forwarder.start()
         gc.freeze()  # what start brought stays; and little of what follows is cyclic
         gc.set_threshold(*_GC_THRESHOLDS)
@@ -251,14 +251,18 @@ class App:
 
     # -- running --------------------------------------------------------------------------------------
 
-    async def _keep_samples(self) -> None:
-        """What went the short way reaches the disk within a second all the same."""
+    async def _keep_gathered(self) -> None:
+        """Evidence and samples gather, so that many share a row; they reach the disk within a second all the same."""
         speed = self.clock.speed if isinstance(self.clock, ScaledClock) else 1
         while True:
             await asyncio.sleep(_KEEP_MS / 1000 / min(speed, 20))
-            for _ in range(0, self.engine.piles.traffic.unkept, _FED_AT_ONCE):
-                self.switchboard.carry_out(self.engine.take_fed(_FED_AT_ONCE))
+            for _ in range(0, self.witness.gathered, _KEPT_AT_ONCE):
+                self.witness.hand_over(self.clock.now_ms(), _KEPT_AT_ONCE)
                 await asyncio.sleep(0)  # links are read between
+            for _ in range(0, self.engine.piles.traffic.unkept, _KEPT_AT_ONCE):
+                self.switchboard.carry_out(self.engine.take_fed(_KEPT_AT_ONCE))
+                await asyncio.sleep(0)
+            self.store.writer.flush()
 
     def _repeats(self) -> dict[str, int]:
         traffic = self.engine.piles.traffic
@@ -275,7 +279,6 @@ class App:
                 listener.check(now_ms)
                 listener.pause(is_paused=is_behind)
             self.routine.tick(now_ms)
-            self.witness.tick(now_ms)
             self._freeze()
             if now_ms - self._forgot_at_ms > _FORGET_MS:
                 self._forgot_at_ms = now_ms
@@ -353,6 +356,7 @@ class App:
             await listener.close_all("the gateway stops")
         await asyncio.sleep(0)
         await self.forwarder.stop()
+        self.witness.hand_over(self.clock.now_ms())
         self.switchboard.carry_out(self.engine.take_fed())
         self.switchboard.stop()
         self.capture.close()

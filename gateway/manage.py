@@ -27,8 +27,8 @@ FORGET_ROWS_MAX = 20_000  # of one transaction: acknowledgements wait behind it
 _FORGET_SAMPLES = """DELETE FROM sample_block WHERE rowid IN (SELECT rowid FROM sample_block ORDER BY rowid LIMIT :most)
  AND at_ms < :before_ms AND NOT EXISTS
  (SELECT 1 FROM session WHERE session.transaction_id = sample_block.transaction_id AND state <> 'billed')"""
-_FORGET_FRAMES = """DELETE FROM frame WHERE id IN
- (SELECT id FROM frame WHERE at_ms < :before_ms ORDER BY at_ms LIMIT :most)"""
+_FORGET_FRAMES = """DELETE FROM frame_block WHERE id IN (SELECT id FROM frame_block ORDER BY id LIMIT :most)
+ AND from_ms < :before_ms"""
 _FORGET_DELIVERED = """DELETE FROM outbox WHERE created_at_ms < :before_ms AND id IN
  (SELECT id FROM outbox WHERE state = 'delivered' ORDER BY id LIMIT :most)"""
 _FORGET_DEAD = """DELETE FROM outbox WHERE created_at_ms < :before_ms AND id IN

@@ -216,6 +216,19 @@ class OrderSaved:
     result: Mapping[str, object] | None = field(default=None, repr=False)
 
 
+class FramesKept(NamedTuple):
+    """Kept frames of one pile that passed on one link within a minute, in order, as ``frameblock`` puts them together.
+
+    ``about`` is each of their ``about`` once, parted by semicolons.
+    """
+
+    pile_id: str
+    link: str
+    from_ms: int
+    about: str
+    data: bytes | bytearray
+
+
 class FrameKept(NamedTuple):
     """Bytes of one read or write that a bill may rest on, or that a link opened or closed; never changed.
 
@@ -277,7 +290,7 @@ Row = (
     | TariffPriced
     | EventRaised
     | OrderSaved
-    | FrameKept
+    | FramesKept
     | SiteKnown
     | DecisionSaved
 )

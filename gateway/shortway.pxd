@@ -3,27 +3,12 @@ from libc.stdint cimport int64_t, uint8_t
 from gateway.alarms cimport Alarms
 from gateway.framelog.records cimport Gathering
 from gateway.lanes cimport Traffic
+from gateway.story cimport Story
 from protocol.framer cimport Framer
 
 
 cdef class Volume:
     cdef public int64_t received, sent
-
-
-cdef class Story:
-    cdef readonly str pile_id
-    cdef readonly int64_t kept_at_ms, busy_until_ms
-    cdef public dict said
-    cdef object _keep
-    cdef int64_t _gap_ms, _waits_from_ms
-    cdef list _waiting
-
-    cdef bint is_thinned(self, int64_t at_ms) noexcept
-    # A read that only repeats; what ``take`` does with the row of it. The bytes are copied.
-    cdef bint take_read(
-        self, int64_t at_ms, Py_ssize_t fed, str address, const uint8_t* data, Py_ssize_t size
-    ) except -1
-    cdef int _put(self, list rows) except -1
 
 
 cdef class Carrier:

@@ -1,26 +1,14 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from gateway.alarms import Alarms
 from gateway.lanes import Traffic
-from gateway.outcome import FrameKept
+from gateway.story import Story
 from protocol.framer import Framer
 
 class Volume:
     received: int
     sent: int
-
-class Story:
-    pile_id: str
-    kept_at_ms: int
-    busy_until_ms: int
-    said: dict[tuple[object, ...], object]
-    def __init__(self, pile_id: str, keep: Callable[[Sequence[FrameKept]], None], gap_ms: int) -> None: ...
-    def busy(self, at_ms: int) -> None: ...
-    def take(self, rows: list[FrameKept], is_news: bool) -> bool: ...
-    def keep(self, rows: list[FrameKept]) -> None: ...
-    def flush(self) -> None: ...
-    def tick(self, now_ms: int) -> None: ...
 
 class Carrier: ...
 

@@ -13,115 +13,18 @@ from libc.stdint cimport int64_t, uint8_t
 from gateway.alarms cimport Alarms
 from gateway.framelog.records cimport IS_DOWN, IS_UP, Gathering
 from gateway.lanes cimport Traffic
+from gateway.story cimport Story
 from protocol.framer cimport Framer
 
 from gateway.framelog.records import KINDS, PROTOCOLS
-from gateway.outcome import FrameKept
 
 cdef enum:
     WINDOW_MS = 10_000
     WINDOW_S = 10
-    NAMES = 64
-
-cdef int64_t _BUSY_MS = 45 * 60_000  # a record that has not come half an hour after the end comes by itself or never
-cdef object _new = tuple.__new__
-_ABOUT = [",".join(["SampleReceived"] * count) for count in range(NAMES)]
 
 
 cdef class Volume:
     """Bytes of all links, received and sent, ever."""
-
-
-cdef class Story:
-    """What the witness remembers of one pile: what was kept of it last, and what waits to be kept.
-
-    Args:
-        keep: takes rows, in order.
-        gap_ms: what is thinned is kept at least this often while a session may be open.
-
-    Attributes:
-        kept_at_ms: when the newest row was that is kept.
-        busy_until_ms: until then a session may be open.
-        said: what the pile said last, by connector and kind; see ``Witness``.
-    """
-
-    def __init__(self, str pile_id not None, keep not None, int64_t gap_ms):
-        self.pile_id = pile_id
-        self.kept_at_ms = self.busy_until_ms = self._waits_from_ms = 0
-        self.said = {}
-        self._keep = keep
-        self._gap_ms = gap_ms
-        self._waiting = None
-
-    def busy(self, int64_t at_ms):
-        """A session of the pile may begin."""
-        self.busy_until_ms = at_ms + _BUSY_MS
-
-    cdef bint is_thinned(self, int64_t at_ms) noexcept:
-        """Whether what repeats itself needs no witness now."""
-        return self._waiting is None and at_ms > self.busy_until_ms
-
-    def take(self, list rows not None, bint is_news):
-        """Keep rows of one read, let them wait, or drop them; returns whether they are kept.
-
-        Args:
-            is_news: they say something that the pile did not say just before.
-        """
-        cdef int64_t at_ms = rows[len(rows) - 1].at_ms
-        cdef list waiting = self._waiting
-        if not is_news and self.is_thinned(at_ms):
-            return False
-        self._waiting = None
-        if is_news:
-            if waiting is not None and at_ms - self._waits_from_ms > self._gap_ms:
-                self._put(waiting)
-            self._put(rows)
-            return True
-        if at_ms > self.busy_until_ms:
-            return False
-        if at_ms - self.kept_at_ms >= self._gap_ms:
-            self._put(rows)
-            return True
-        self._waiting, self._waits_from_ms = rows, at_ms
-        return False
-
-    cdef bint take_read(
-        self, int64_t at_ms, Py_ssize_t fed, str address, const uint8_t* data, Py_ssize_t size
-    ) except -1:
-        """Take a read of frames that only repeat, as ``take`` does.
-
-        Args:
-            fed: how many of them are samples of a charge.
-            address: of the link.
-        """
-        if fed:
-            self.busy_until_ms = at_ms + _BUSY_MS
-        elif self.is_thinned(at_ms):
-            return False
-        about = _ABOUT[fed] if fed < NAMES else ",".join(["SampleReceived"] * fed)
-        read = PyBytes_FromStringAndSize(<const char*>data, size)
-        return self.take([_new(FrameKept, (self.pile_id, at_ms, address, "up", about, read))], fed > 0)
-
-    cdef int _put(self, list rows) except -1:
-        self.kept_at_ms = rows[len(rows) - 1].at_ms
-        self._keep(rows)
-        return 0
-
-    def keep(self, list rows not None):
-        """Keep rows as they are."""
-        self._put(rows)
-
-    def flush(self):
-        """Keep what waits."""
-        cdef list waiting = self._waiting
-        self._waiting = None
-        if waiting is not None:
-            self._put(waiting)
-
-    def tick(self, int64_t now_ms):
-        """Keep what waits when nothing followed: the last word before a silence."""
-        if self._waiting is not None and now_ms - self._waits_from_ms > self._gap_ms:
-            self.flush()
 
 
 cdef class Carrier:

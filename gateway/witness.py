@@ -8,16 +8,20 @@ something new, and while a session may be open often enough that the kept bytes 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
 
-from gateway.outcome import FrameKept
-from gateway.shortway import Story
+from gateway.outcome import BillIssued, FrameKept, FramesKept, RecordStored, Row
+from gateway.store.writer import Writer
+from gateway.story import Gathered, Story
 from protocol import commands, events
 
 _NONE: dict[str, int] = {}
 _RUNNING_REPORTS = ("demand", "status")
 
-Keep = Callable[[Sequence[FrameKept]], None]
+Keep = Callable[[list[FramesKept]], None]
 
 
 class Witness:
@@ -29,7 +33,7 @@ class Witness:
     """
 
     def __init__(self, keep: Keep, *, silence_ms_max: int) -> None:
-        self._keep = keep
+        self._gathered = Gathered(keep)
         self._gap_ms = silence_ms_max // 2
         self._stories: dict[str, Story] = {}
 
@@ -41,13 +45,27 @@ class Witness:
         """What is remembered of one pile."""
         story = self._stories.get(pile_id)
         if story is None:
-            story = self._stories[pile_id] = Story(pile_id, self._keep, self._gap_ms)
+            story = self._stories[pile_id] = Story(pile_id, self._gathered, self._gap_ms)
         return story
 
-    def tick(self, now_ms: int) -> None:
-        """Keep what waited and was followed by nothing: the last word before a silence."""
-        for story in self._stories.values():
-            story.tick(now_ms)
+    @property
+    def gathered(self) -> int:
+        """Of how many piles something is held that was not handed over yet, or that waits for what follows."""
+        return len(self._gathered)
+
+    def hand_over(self, now_ms: int, count: int = -1) -> None:
+        """Hand over what gathered, and keep what waited and was followed by nothing: the last word before a silence.
+
+        Args:
+            count: of at most so many piles; -1: of all.
+        """
+        self._gathered.hand_over(now_ms, count)
+
+    def hand_over_of(self, pile_id: str) -> None:
+        """Hand over what gathered of one pile."""
+        story = self._stories.get(pile_id)
+        if story is not None:
+            story.hand_over()
 
     def take(self, rows: list[FrameKept], facts: Sequence[events.PileEvent], *, is_forced: bool) -> bool:
         """Keep rows of one read, let them wait, or drop them; returns whether they are kept."""
@@ -171,3 +189,24 @@ class LinkWitness:
 
     def _row(self, pile_id: str, at_ms: int, kind: str, about: str, data: bytes) -> FrameKept:
         return FrameKept(pile_id, at_ms, self._address, kind, about, data)
+
+
+class EvidenceFirst:
+    """The writer of the store, with the evidence handed over that records and bills rest on before they are.
+
+    Args:
+        writer: where rows and evidence go.
+        witness: holds what was not handed over yet.
+    """
+
+    def __init__(self, writer: Writer, witness: Witness) -> None:
+        self._writer = writer
+        self._witness = witness
+        self.submit_telemetry = writer.submit_telemetry
+
+    def submit(self, rows: Sequence[Row], work: Callable[[sqlite3.Connection], Any] | None = None) -> Future[Any]:
+        """Write rows, and do ``work``, in one transaction, behind the evidence."""
+        for row in rows:
+            if isinstance(row, RecordStored | BillIssued):
+                self._witness.hand_over_of(row.pile_id)
+        return self._writer.submit(rows, work)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
+from gateway.frameblock import unpack_frames
 from gateway.framelog import LogDamage, LogLine
 from gateway.listeners.topics import USUAL, Routes, only_pile_of
-from gateway.outcome import FrameKept
+from gateway.outcome import FrameKept, FramesKept
 from gateway.site import Site
-from gateway.store.reader import Reader
-from gateway.store.statements import frame_digest
+from gateway.store.reader import Place, Reader
+from gateway.store.statements import block_digest
 from gateway.witness import LinkWitness, Witness
 from protocol import events
 from protocol.link import Link
@@ -52,18 +53,14 @@ def frames_of(reader: Reader, scope: Scope) -> list[FrameKept]:
     windows = [(start_ms, scope.until_ms + _AROUND_MS)]
     windows += _neighbours(reader, scope)
     windows += _card_lists(reader, scope, start_ms)
-    rows = {
-        row["id"]: row
+    found = {
+        place: frame
         for from_ms, upto_ms in windows
-        for row in reader.all(
-            "SELECT * FROM frame WHERE pile_id = ? AND at_ms BETWEEN ? AND ?", (scope.pile_id, from_ms, upto_ms)
-        )
+        for place, frame in reader.frames(scope.pile_id, from_ms, upto_ms)
+        if from_ms <= frame.at_ms <= upto_ms
     }
-    rows |= {row["id"]: row for row in _login(reader, scope, start_ms)}
-    return [
-        FrameKept(row["pile_id"], row["at_ms"], row["link"], row["kind"], row["about"], row["data"])
-        for _, row in sorted(rows.items())
-    ]
+    found |= dict(_login(reader, scope, start_ms))
+    return [frame for _, frame in sorted(found.items())]
 
 
 def _neighbours(reader: Reader, scope: Scope) -> list[tuple[int, int]]:
@@ -83,32 +80,21 @@ def _neighbours(reader: Reader, scope: Scope) -> list[tuple[int, int]]:
 
 def _card_lists(reader: Reader, scope: Scope, before_ms: int) -> list[tuple[int, int]]:
     """When the pile was told which cards may start offline."""
-    found = reader.all(
-        """SELECT at_ms FROM frame WHERE pile_id = ? AND at_ms < ? AND about IN ('SyncCards', 'ClearCards')
-         ORDER BY id DESC LIMIT ?""",
-        (scope.pile_id, before_ms, _CARD_LISTS_MAX),
-    )
-    return [(row["at_ms"], row["at_ms"] + _AROUND_MS) for row in found]
+    found = reader.frames_about(scope.pile_id, before_ms, ("SyncCards", "ClearCards"))
+    return [(frame.at_ms, frame.at_ms + _AROUND_MS) for _, frame in islice(found, _CARD_LISTS_MAX)]
 
 
-def _login(reader: Reader, scope: Scope, before_ms: int) -> list[dict[str, object]]:
+def _login(reader: Reader, scope: Scope, before_ms: int) -> Iterator[tuple[Place, FrameKept]]:
     """The newest login before everything else: which protocol the pile speaks."""
-    return reader.all(
-        """SELECT * FROM frame WHERE pile_id = ? AND at_ms < ? AND about LIKE '%PileLoggedIn%'
-         ORDER BY id DESC LIMIT 1""",
-        (scope.pile_id, before_ms),
-    )
+    return islice(reader.frames_about(scope.pile_id, before_ms, ("PileLoggedIn",)), 1)
 
 
 def broken_at(reader: Reader, scope: Scope) -> int | None:
-    """The id of the first kept frame around a transaction that was altered, or before which one was taken out."""
-    rows = reader.all(
-        "SELECT * FROM frame WHERE pile_id = ? AND at_ms BETWEEN ? AND ? ORDER BY id",
-        (scope.pile_id, scope.opened_at_ms - _DAY_MS, scope.until_ms),
-    )
-    for former, row in pairwise(rows):
-        if row["digest"] != frame_digest(former["digest"], row["at_ms"], row["link"], row["kind"], row["data"]):
-            return int(row["id"])
+    """The id of the first row of frames around a transaction that was altered, or before which one was taken out."""
+    blocks = reader.frame_blocks(scope.pile_id, scope.opened_at_ms - _DAY_MS, scope.until_ms)
+    for (_, _, former), (number, block, digest) in pairwise(blocks):
+        if digest != block_digest(former, block):
+            return number
     return None
 
 
@@ -124,16 +110,17 @@ class LogWitness:
     def __init__(self, site: Site, *, silence_ms_max: int, routes: Sequence[Routes] = USUAL) -> None:
         self._site = site
         self._routes = routes
-        self.rows: list[FrameKept] = []
+        self._rows: list[FramesKept] = []
         self._witness = Witness(self._keep, silence_ms_max=silence_ms_max)
         self._links: dict[str, tuple[Link, LinkWitness]] = {}
 
-    def _keep(self, rows: Sequence[FrameKept]) -> None:
-        self.rows += rows
+    def _keep(self, rows: list[FramesKept]) -> None:
+        self._rows += rows
 
-    def take_rows(self) -> list[FrameKept]:
+    def take_rows(self) -> list[FramesKept]:
         """What was kept since the last call."""
-        rows, self.rows = self.rows, []
+        self._witness.hand_over(0)
+        rows, self._rows = self._rows, []
         return rows
 
     def feed(self, line: LogLine) -> None:
@@ -170,4 +157,5 @@ def kept_of(lines: Iterable[LogLine | LogDamage], site: Site, *, silence_ms_max:
     for line in lines:
         if isinstance(line, LogLine):
             witness.feed(line)
-            yield from witness.take_rows()
+            for block in witness.take_rows():
+                yield from unpack_frames(block)

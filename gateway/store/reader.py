@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from billing_core.session import unpack_states
-from gateway.outcome import ChainKept
+from gateway.frameblock import BLOCK_SPAN_MS, unpack_frames
+from gateway.outcome import ChainKept, FrameKept, FramesKept
 
 Rows = list[dict[str, Any]]
+Place = tuple[int, int]  # of a kept frame: the row of its block, and its number in it
 
 _ROW_BITS = 20  # of a sample's number within its block; a block is what one session took in half a second
 _SAMPLE = ("at_ms", "energy_e4kwh", "amount_e4yuan", "voltage_dv", "current_da", "soc_percent")
 _IS_CHARGING = 6
+
+_FRAMES = "SELECT id, pile_id, link, from_ms, about, data, digest FROM frame_block"
 
 # While a session charges its newest sample says how far it came; its own row is written when something else changes.
 _SESSION = """SELECT transaction_id, order_no, pile_id, connector, state, start_channel, opened_at_ms, ended_at_ms,
@@ -175,6 +179,33 @@ class Reader:
         rows += self.all(f"{columns} session_due WHERE due_at_ms IS NOT NULL AND state = 'billed'")
         for row in sorted(rows, key=lambda each: (each["opened_at_ms"], each["transaction_id"])):
             yield json.loads(row["frozen"]), self.states(row["transaction_id"])
+
+    # -- evidence -------------------------------------------------------------------------------------
+
+    def frame_blocks(self, pile_id: str, from_ms: int, upto_ms: int) -> Iterator[tuple[int, FramesKept, bytes]]:
+        """(number, kept frames, digest) of every row that may hold frames of these moments, in order."""
+        rows = self._connection().execute(
+            f"{_FRAMES} WHERE pile_id = ? AND from_ms BETWEEN ? AND ? ORDER BY id",
+            (pile_id, from_ms - BLOCK_SPAN_MS, upto_ms),
+        )
+        for number, *block, digest in rows:
+            yield number, FramesKept(*block), digest
+
+    def frames(self, pile_id: str, from_ms: int, upto_ms: int) -> Iterator[tuple[Place, FrameKept]]:
+        """The kept frames of a pile, in order, and some from just before ``from_ms``."""
+        for number, block, _ in self.frame_blocks(pile_id, from_ms, upto_ms):
+            yield from _placed(number, block)
+
+    def frames_about(self, pile_id: str, before_ms: int, names: Sequence[str]) -> Iterator[tuple[Place, FrameKept]]:
+        """The kept frames of a pile before a moment that tell or order one of these, the newest first."""
+        where = " OR ".join(["instr(about, ?)"] * len(names))
+        rows = self._connection().execute(
+            f"{_FRAMES} WHERE pile_id = ? AND from_ms < ? AND ({where}) ORDER BY id DESC", (pile_id, before_ms, *names)
+        )
+        for number, *block, _ in rows:
+            for place, frame in reversed(list(_placed(number, FramesKept(*block)))):
+                if frame.at_ms < before_ms and not set(names).isdisjoint(frame.about.split(",")):
+                    yield place, frame
 
     # -- what the engine takes up after a restart -----------------------------------------------------
 
@@ -351,6 +382,11 @@ class Reader:
     def idempotent(self, key: str) -> dict[str, Any] | None:
         """What was answered to a request with this key."""
         return self.one("SELECT * FROM idempotency WHERE key = ?", (key,))
+
+
+def _placed(number: int, block: FramesKept) -> Iterator[tuple[Place, FrameKept]]:
+    for index, frame in enumerate(unpack_frames(block)):
+        yield (number, index), frame
 
 
 def _where(

@@ -5,17 +5,22 @@ Units are the last word of a column. All tables are STRICT, and no column is REA
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 
 import sqlite_utils
 
 from billing_core.session import pack_states
+from gateway.frameblock import pack_frames
+from gateway.outcome import FrameKept
+from gateway.store.statements import RowWriter
 
 # Samples and frames of thousands of piles go to as many places: with SQLite's two megabytes of pages most of a batch
 # was read back, and written twice, before it was committed.
 _CACHE_KIB = 32_768
 _CHECKPOINT_PAGES = 8_000
 _SAMPLES_AT_ONCE = 4_000
+_FRAMES_AT_ONCE = 64
 
 migrations = sqlite_utils.Migrations("pilegate")
 
@@ -249,6 +254,46 @@ def samples_in_blocks(db: sqlite_utils.Database) -> None:
             rows = [(*state[:7], plug) for state, plug in zip(some, plugs, strict=True)]
             db.execute("INSERT INTO sample_block VALUES (?,?,?,?)", (transaction_id, *pack_states(rows)))
     db.execute("DROP TABLE sample")
+
+
+_FRAME_BLOCKS = """
+CREATE TABLE frame_block (
+    id INTEGER PRIMARY KEY, pile_id TEXT NOT NULL, link TEXT NOT NULL, from_ms INTEGER NOT NULL, about TEXT NOT NULL,
+    data BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+CREATE INDEX frame_block_of ON frame_block (pile_id, from_ms);
+CREATE TRIGGER frame_block_is_never_edited BEFORE UPDATE ON frame_block
+    BEGIN SELECT RAISE(ABORT, 'evidence is never edited'); END
+"""
+
+
+@migrations()
+def frames_in_blocks(db: sqlite_utils.Database) -> None:
+    """Many kept frames of a pile in one row; where their chain of digests was broken, it stays so."""
+    for statement in _statements(_FRAME_BLOCKS):
+        db.execute(statement)
+    rows = RowWriter(db.conn, (), lambda *_: None)
+    pending: dict[str, list[FrameKept]] = {}
+    former: dict[str, bytes] = {}
+
+    def put(pile_id: str) -> None:
+        for block in pack_frames(pending.pop(pile_id, ())):
+            rows.write(block)
+
+    for pile_id, at_ms, link, kind, about, data, digest in db.execute(
+        "SELECT pile_id, at_ms, link, kind, about, data, digest FROM frame ORDER BY id"
+    ):
+        head = f"{at_ms}\n{link}\n{kind}\n".encode()
+        if pile_id in former and digest != hashlib.sha256(former[pile_id] + head + data).digest():
+            put(pile_id)
+            rows.break_chain(pile_id)
+        former[pile_id] = digest
+        pending.setdefault(pile_id, []).append(FrameKept(pile_id, at_ms, link, kind, about, data))
+        if len(pending[pile_id]) >= _FRAMES_AT_ONCE:
+            put(pile_id)
+    for pile_id in list(pending):
+        put(pile_id)
+    rows.finish()
+    db.execute("DROP TABLE frame")
 
 
 def _statements(script: str) -> list[str]:

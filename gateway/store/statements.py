@@ -44,11 +44,11 @@ _PUT_OUTBOX = """INSERT OR IGNORE INTO outbox
  (endpoint, event_id, partition, sequence, type, body, created_at_ms, due_at_ms, expires_at_ms)
  VALUES (?,?,?,?,?,?,?,?,?)"""
 
-_LAST_DIGEST = "SELECT digest FROM frame WHERE pile_id = ? ORDER BY id DESC LIMIT 1"
+_LAST_DIGEST = "SELECT digest FROM frame_block WHERE id = (SELECT max(id) FROM frame_block WHERE pile_id = ?)"
 _SAVE_DECISION = """INSERT INTO decision VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (decision_id) DO UPDATE SET
  state=excluded.state, approver=excluded.approver, decided_at_ms=excluded.decided_at_ms,
  revision=excluded.revision, evidence=excluded.evidence"""
-_PUT_FRAMES = "INSERT INTO frame (pile_id, at_ms, link, kind, about, data, digest) VALUES (?,?,?,?,?,?,?)"
+_PUT_FRAMES = "INSERT INTO frame_block (pile_id, link, from_ms, about, data, digest) VALUES (?,?,?,?,?,?)"
 _AT_ONCE = (
     128  # rows of one statement: each step of a statement lets go of the interpreter and must get hold of it again
 )
@@ -61,10 +61,10 @@ def _json(value: Mapping[str, Any] | None) -> str | None:
     return None if value is None else json_text(value)
 
 
-def frame_digest(former: bytes, at_ms: int, link: str, kind: str, data: bytes) -> bytes:
-    """The digest of one kept frame over that of the pile's frame before it, so that none can be taken out unseen."""
-    head = f"{at_ms}\n{link}\n{kind}\n".encode()
-    return hashlib.sha256(former + head + data).digest()
+def block_digest(former: bytes, block: o.FramesKept) -> bytes:
+    """The digest of kept frames over that of the pile's frames before them, so that none can be taken out unseen."""
+    head = f"{block.link}\n{block.from_ms}\n{block.about}\n".encode()
+    return hashlib.sha256(former + head + block.data).digest()
 
 
 class _Many:
@@ -132,7 +132,7 @@ class RowWriter:
             o.PileTariffKnown: self._tariff,
             o.ChainKept: self._chain,
             o.OfflineCardsKnown: self._offline_cards,
-            o.FrameKept: self._frame,
+            o.FramesKept: self._frames,
             o.SiteKnown: self._site,
             o.DecisionSaved: self._decision,
         }
@@ -286,14 +286,18 @@ class RowWriter:
                     "DELETE FROM offline_card WHERE pile_id = ? AND card_uid = ?", (r.pile_id, card_uid)
                 )
 
-    def _frame(self, r: o.FrameKept) -> None:
+    def _frames(self, r: o.FramesKept) -> None:
         former = self._digests.get(r.pile_id)
         if former is None:
             last = self._connection.execute(_LAST_DIGEST, (r.pile_id,)).fetchone()
             former = last[0] if last else b""
-        digest = frame_digest(former, r.at_ms, r.link, r.kind, r.data)
-        self._many_frames.add((*r[:5], bytearray(r.data), bytearray(digest)))
+        digest = block_digest(former, r)
+        self._many_frames.add((*r, bytearray(digest)))
         self._digests[r.pile_id] = digest
+
+    def break_chain(self, pile_id: str) -> None:
+        """The next frames of a pile do not follow on those before them: something between was altered or taken out."""
+        self._digests[pile_id] = b"broken"
 
     def _site(self, r: o.SiteKnown) -> None:
         sha256 = hashlib.sha256(r.text.encode()).hexdigest()

@@ -153,6 +153,11 @@ class Writer:
             self._telemetry += rows
             self.queued_rows += len(rows)
 
+    def flush(self) -> None:
+        """Write what telemetry waits now, not when ``telemetry_flush_ms`` have passed."""
+        if self._telemetry:
+            self.submit(())
+
     def close(self, wait_s: float = _CLOSE_WAIT_S) -> None:
         """Write everything that waits, then close the database; may be called twice.
 

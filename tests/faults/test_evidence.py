@@ -9,6 +9,8 @@ import pytest
 
 from gateway.bundle.making import make_bundle
 from gateway.bundle.verifying import verify_bundle
+from gateway.frameblock import unpack_frames
+from gateway.outcome import FramesKept
 from gateway.simulator.fleet import Fleet
 from gateway.simulator.scripts import card_uid, cast_fleet, vin
 from gateway.site import zone_of
@@ -25,9 +27,13 @@ LAST_SECOND_S = 1.0
 NOW = "%Y-%m-%dT%H:%M:%S"
 
 
+def kept_frames(daemon):
+    rows = daemon.rows("SELECT pile_id, link, from_ms, about, data FROM frame_block ORDER BY id")
+    return [frame for row in rows for frame in unpack_frames(FramesKept(**row))]
+
+
 def sample_frames(daemon):
-    rows = daemon.rows("SELECT about FROM frame WHERE kind = 'up' ORDER BY id")
-    return sum(row["about"].count("SampleReceived") for row in rows)
+    return sum(frame.about.count("SampleReceived") for frame in kept_frames(daemon) if frame.kind == "up")
 
 
 def record_of(serial, pile, started_s, ended_s):
@@ -71,7 +77,7 @@ def test_a_killed_daemon_leaves_evidence_up_to_the_last_second(tmp_path):
         asyncio.run(record_and_be_killed(daemon, token, serial, started_s))
     finally:
         daemon.close()
-    frames = daemon.rows("SELECT about FROM frame WHERE about LIKE '%RecordReceived%'")
+    frames = [frame for frame in kept_frames(daemon) if "RecordReceived" in frame.about]
     assert len(frames) == 1, "an acknowledged record must have its frame"
     for capture in (tmp_path / "capture").glob("*.pcap"):
         capture.unlink()

@@ -6,7 +6,7 @@ from gateway.errors import StoreError
 from gateway.outcome import (
     BillIssued,
     EventRaised,
-    FrameKept,
+    FramesKept,
     OrderSaved,
     RecordStored,
     SamplesTaken,
@@ -78,13 +78,13 @@ def test_each_kind_is_kept_for_its_own_time(store):
             store,
             session(f"t{days}", at_ms),
             sample(f"t{days}", at_ms),
-            FrameKept("p1", at_ms, "l", "up", "x", b"x"),
+            FramesKept("p1", "l", at_ms, "x", b"x"),
             event(days, at_ms),
             order(days, at_ms),
         )
     store.writer.call(lambda c: c.execute("UPDATE outbox SET state = 'delivered'").rowcount).result(WAIT_S)
     assert forget(store) is False
-    assert [count(store, table) for table in ("sample_block", "frame", "outbox", "order_log")] == [1, 3, 5, 7]
+    assert [count(store, table) for table in ("sample_block", "frame_block", "outbox", "order_log")] == [1, 3, 5, 7]
     assert count(store, "session") == 8
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from billing_core.timers import Timers
 from gateway.engine import Engine
+from gateway.frameblock import unpack_frames
 from gateway.metrics import Metrics
-from gateway.outcome import BillIssued, FrameKept
+from gateway.outcome import BillIssued, FramesKept
 from gateway.pipeline import LimitsConfig, Pipeline
 from gateway.switchboard import Switchboard
-from gateway.witness import Witness
+from gateway.witness import EvidenceFirst, Witness
 from protocol.commands import ReadSample, StopCharging
 from protocol.errors import LocalProtocolError
 from protocol.link import Link
@@ -82,9 +83,9 @@ class Desk:
     def __init__(self, site=TWO):
         self.engine = Engine(site_of(site), Timers(), silence_ms_max=30_000, recall=lambda _: None, is_replay=False)
         self.sink, self.capture, self.clock, self.metrics = Sink(), Capture(), Clock(), Metrics()
-        self.board = Switchboard(self.engine, self.sink, self.clock)
-        self.answers = Answers(self.engine)
         self.witness = Witness(self.sink.submit_telemetry, silence_ms_max=30_000)
+        self.board = Switchboard(self.engine, EvidenceFirst(self.sink, self.witness), self.clock)
+        self.answers = Answers(self.engine)
         self.written, self.hung_up = [], []
 
     def link(self, link_no=1, **limits):
@@ -204,7 +205,8 @@ async def test_what_bills_rest_on_is_kept_as_it_came(desk):
     link.received(wire.login(PILE), T0)
     link.received(frame, T0 + 1)
     await settle(desk)
-    kept = [row for row in desk.sink.rows if isinstance(row, FrameKept)]
+    blocks = [row for row in desk.sink.rows if isinstance(row, FramesKept)]
+    kept = [frame for block in blocks for frame in unpack_frames(block)]
     assert [row.data for row in kept if row.kind == "up"][-1] == frame
     assert {row.pile_id for row in kept} == {PILE}
 

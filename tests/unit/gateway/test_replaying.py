@@ -91,7 +91,7 @@ def test_a_database_gets_the_same_bills_and_what_they_rest_on(replayed, path, tm
     store = Store(StoreConfig(path=str(tmp_path / "p.db")))
     try:
         (row,) = store.reader.all("SELECT transaction_id, body FROM bill")
-        kept = store.reader.one("SELECT count(*) AS n FROM frame")["n"]
+        kept = len(list(store.reader.frames(PILE, 0, 2**62)))
     finally:
         store.close()
     assert (row["transaction_id"], row["body"]) == (SERIAL, out.strip())

@@ -3,9 +3,11 @@
 import pytest
 
 from gateway.alarms import Alarms
+from gateway.frameblock import unpack_frames
 from gateway.lanes import Lane, Presence, Traffic
 from gateway.outcome import FrameKept
-from gateway.shortway import ShortWay, Story, Volume
+from gateway.shortway import ShortWay, Volume
+from gateway.story import Gathered, Story
 from protocol.link import Link
 from tests.support import wire
 
@@ -26,7 +28,7 @@ class Way(ShortWay):
     """A pipeline that writes down what does not repeat."""
 
     def __init__(self):
-        self.captured, self.said, self.news, self.kept = [], [], [], []
+        self.captured, self.said, self.news, self.blocks = [], [], [], []
         self.board, self.alarms, self.traffic, self.volume = Board(), Alarms(), Traffic(), Volume()
         super().__init__(
             self.board,
@@ -40,10 +42,15 @@ class Way(ShortWay):
             at_ms=T0,
             frames_max=20,
         )
-        self.story = Story(PILE, self.kept.extend, GAP_MS)
+        self.story = Story(PILE, Gathered(self.blocks.extend), GAP_MS)
         self.presence = Presence(PILE, 30_000)
         self.presence.is_online = True
         self.lane = Lane(self.presence, self.traffic)
+
+    @property
+    def kept(self):
+        self.story.hand_over()
+        return [frame for block in self.blocks for frame in unpack_frames(block)]
 
     def append(self, *record):
         self.captured.append(record)
@@ -148,33 +155,3 @@ def test_what_is_new_is_met_by_the_pipeline_alone():
         way.received(b"\x68", T0)
     with pytest.raises(AssertionError):
         way.count(T0, 21)
-
-
-def row(at_ms, about=""):
-    return FrameKept(PILE, at_ms, "l", "up", about, b"")
-
-
-def test_a_story_keeps_news_and_what_waited_before_a_silence():
-    kept = []
-    story = Story(PILE, kept.extend, GAP_MS)
-    assert not story.take([row(T0)], False)
-    assert story.take([row(T0 + 1)], True)
-    story.busy(T0 + 1)
-    assert not story.take([row(T0 + 2)], False)
-    assert story.take([row(T0 + GAP_MS + 3)], True)
-    assert [each.at_ms - T0 for each in kept] == [1, 2, GAP_MS + 3]
-
-
-def test_a_story_lets_go_of_what_waits_when_asked_or_when_nothing_follows():
-    kept = []
-    story = Story(PILE, kept.extend, GAP_MS)
-    story.busy(T0)
-    story.keep([row(T0)])
-    for second in (1, 2):
-        story.take([row(T0 + second * 1000)], False)
-    story.tick(T0 + 2_000 + GAP_MS)
-    assert len(kept) == 1
-    story.tick(T0 + 2_001 + GAP_MS)
-    story.flush()
-    assert [each.at_ms - T0 for each in kept] == [0, 2_000]
-    assert (story.kept_at_ms, story.busy_until_ms) == (T0 + 2_000, T0 + 45 * MINUTE_MS)

@@ -1,10 +1,13 @@
 import pytest
 
-from gateway.witness import Witness
+from gateway.frameblock import unpack_frames
+from gateway.outcome import EventRaised
+from gateway.witness import EvidenceFirst, Witness
 from protocol import commands as c
 from protocol import events as e
 from protocol.link import Link
 from tests.support import wire
+from tests.support.bills import bill_row
 
 PILE = "55031412782305"
 SERIAL = PILE + "01" + "260303114016" + "0001"
@@ -16,8 +19,8 @@ class Desk:
     """One link in front of a witness, and what the witness keeps."""
 
     def __init__(self):
-        self.kept = []
-        self.witness = Witness(self.kept.extend, silence_ms_max=SILENCE_MS)
+        self.blocks = []
+        self.witness = Witness(self.blocks.extend, silence_ms_max=SILENCE_MS)
         self.link = self.witness.link("10.0.0.5:4001", T0)
         self.protocol = Link()
 
@@ -26,6 +29,11 @@ class Desk:
         facts = self.protocol.receive(data, at_ms)
         self.link.read(data, at_ms, is_whole=not self.protocol.buffered_bytes, is_cut=bool(facts))
         self.link.told([fact for fact in facts if not isinstance(fact, e.FrameRefused)])
+
+    @property
+    def kept(self):
+        self.witness.hand_over(0)
+        return [frame for block in self.blocks for frame in unpack_frames(block)]
 
     @property
     def seconds(self):
@@ -84,9 +92,9 @@ def test_the_last_word_before_a_silence_is_kept(desk):
     desk.hear(wire.heartbeat(PILE), 2)
     desk.hear(wire.heartbeat(PILE), 8)
     assert desk.seconds == [0, 2]
-    desk.witness.tick(T0 + 12_000)
+    desk.witness.hand_over(T0 + 12_000)
     assert desk.seconds == [0, 2]
-    desk.witness.tick(T0 + 24_000)
+    desk.witness.hand_over(T0 + 24_000)
     assert desk.seconds == [0, 2, 8]
 
 
@@ -122,10 +130,11 @@ def test_two_piles_on_one_link_have_their_own_story(desk):
 
 
 def test_what_the_port_says_of_a_link_is_kept_with_its_opening():
-    kept = []
-    link = Witness(kept.extend, silence_ms_max=SILENCE_MS).link("10.0.0.5:4001", T0, "ykc-1.5")
-    link.sent(c.StopCharging(PILE, None, 1), b"x", T0 + 1)
-    assert [(row.kind, row.about) for row in kept] == [("open", "ykc-1.5"), ("down", "StopCharging")]
+    blocks = []
+    witness = Witness(blocks.extend, silence_ms_max=SILENCE_MS)
+    witness.link("10.0.0.5:4001", T0, "ykc-1.5").sent(c.StopCharging(PILE, None, 1), b"x", T0 + 1)
+    witness.hand_over(0)
+    assert [(row.kind, row.about) for row in unpack_frames(*blocks)] == [("open", "ykc-1.5"), ("down", "StopCharging")]
 
 
 def test_a_read_that_tells_of_one_pile_twice_is_kept_once(desk):
@@ -136,3 +145,33 @@ def test_a_read_that_tells_of_one_pile_twice_is_kept_once(desk):
     desk.link.told(facts[:1])
     desk.link.told(facts[1:])
     assert [row.data for row in desk.kept if row.at_ms == at_ms] == [b"both"]
+
+
+class Writer:
+    def __init__(self):
+        self.rows = []
+
+    def submit_telemetry(self, rows):
+        self.rows += rows
+
+    def submit(self, rows, work=None):
+        self.rows += rows
+        return work
+
+
+def test_evidence_goes_before_what_rests_on_it_and_nobody_else_s():
+    writer = Writer()
+    witness = Witness(writer.submit_telemetry, silence_ms_max=SILENCE_MS)
+    sink = EvidenceFirst(writer, witness)
+    link = witness.link("10.0.0.5:4001", T0)
+    for pile in (PILE, "p2"):
+        link.sent(c.StopCharging(pile, None, 1), b"x", T0)
+    raised = EventRaised("e", "t", "s", "p", T0, {})
+    sink.submit([raised])
+    assert writer.rows == [raised]
+    assert sink.submit([bill_row("t1", pile_id=PILE), bill_row("t2", pile_id="never seen")], 7) == 7
+    assert [type(row).__name__ for row in writer.rows] == ["EventRaised", "FramesKept", "BillIssued", "BillIssued"]
+    assert writer.rows[1].pile_id == PILE
+    assert witness.gathered == 2, "looked at once more, and found empty"
+    witness.hand_over(0)
+    assert (witness.gathered, writer.rows[-1].pile_id) == (0, "p2")

@@ -1,6 +1,7 @@
 import pytest
 
 from gateway.bundle.frames import broken_at, frames_of, kept_of, scope_of
+from gateway.frameblock import pack_frames
 from gateway.framelog import read_log
 from gateway.outcome import FrameKept, RecordStored, SessionSaved
 from gateway.site import Site
@@ -9,6 +10,7 @@ from tests.support.billed import REPLAYS
 from tests.support.bills import T0_MS, bill_row
 
 PILE = "55031412782305"
+MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 WAIT_S = 30
 
@@ -33,7 +35,9 @@ def session(transaction_id, opened_at_ms, connector=1):
 
 
 def keep(store, *rows):
-    store.writer.submit(rows).result(WAIT_S)
+    frames = [row for row in rows if isinstance(row, FrameKept)]
+    others = [row for row in rows if not isinstance(row, FrameKept)]
+    store.writer.submit([*pack_frames(frames), *others]).result(WAIT_S)
 
 
 def kept(store, transaction_id):
@@ -81,13 +85,19 @@ def test_no_bill_no_scope(store):
 
 
 @pytest.mark.parametrize(
-    "sql", ["UPDATE frame SET data = x'00' WHERE id = 3", "DELETE FROM frame WHERE id = 3", "DELETE FROM frame WHERE 0"]
+    "sql",
+    [
+        "UPDATE frame_block SET data = x'00' WHERE id = 3",
+        "UPDATE frame_block SET about = 'PileLoggedIn' WHERE id = 3",
+        "DELETE FROM frame_block WHERE id = 3",
+        "DELETE FROM frame_block WHERE 0",
+    ],
 )
 def test_a_frame_that_was_altered_or_taken_out_is_found(store, sql):
-    keep(store, *session("t1", T0_MS), *(frame(T0_MS, bytes([n])) for n in range(6)))
+    keep(store, *session("t1", T0_MS), *(frame(T0_MS + n * MINUTE_MS - DAY_MS, bytes([n])) for n in range(6)))
 
     def tamper(connection):
-        connection.execute("DROP TRIGGER frame_is_never_edited")
+        connection.execute("DROP TRIGGER frame_block_is_never_edited")
         return connection.execute(sql).rowcount
 
     changed = store.writer.call(tamper).result(WAIT_S)

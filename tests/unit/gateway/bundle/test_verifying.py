@@ -191,7 +191,7 @@ def test_frames_are_cut_from_logs_where_the_database_kept_none(tmp_path):
 
     db = replayed(tmp_path / "a.db", "app-start-across-two-rates")
     connection = sqlite3.connect(db)
-    connection.execute("DELETE FROM frame")
+    connection.execute("DELETE FROM frame_block")
     connection.execute("DELETE FROM site_version")
     connection.commit()
     connection.close()

@@ -12,7 +12,8 @@ import uvloop
 from gateway.alarms import Alarms
 from gateway.lanes import Lane, Presence, Traffic
 from gateway.listeners.lines import Line, Lines
-from gateway.shortway import ShortWay, Story, Volume
+from gateway.shortway import ShortWay, Volume
+from gateway.story import Gathered, Story
 from protocol.link import Link
 from tests.support import wire
 
@@ -291,7 +292,7 @@ class Way(ShortWay):
         link.receive(wire.login(PILE), T0)
         (fact,) = link.receive(wire.heartbeat(PILE), T0)
         link.remember(0, fact, lane)
-        self.follow(link.framers[0], Story(PILE, print, 1), "ykc")
+        self.follow(link.framers[0], Story(PILE, Gathered(print), 1), "ykc")
 
     def advance(self, at_ms):
         self.advanced.append(at_ms)

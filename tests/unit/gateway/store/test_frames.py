@@ -2,9 +2,10 @@ import sqlite3
 
 import pytest
 
+from gateway.frameblock import pack_frames
 from gateway.outcome import FrameKept, PileSeen, SessionSaved, SiteKnown
 from gateway.store import Store, StoreConfig
-from gateway.store.statements import frame_digest
+from gateway.store.statements import block_digest
 
 WAIT_S = 30
 
@@ -17,37 +18,37 @@ def store(tmp_path):
 
 
 def frame(pile, at_ms, data):
-    return FrameKept(pile, at_ms, "10.0.0.5:4001", "up", "SampleReceived", data)
+    (block,) = pack_frames([FrameKept(pile, at_ms, "10.0.0.5:4001", "up", "SampleReceived", data)])
+    return block
 
 
-def test_each_frame_carries_a_digest_over_the_pile_s_frames_before_it(store):
+def test_each_row_of_frames_carries_a_digest_over_the_pile_s_frames_before_it(store):
     store.writer.submit([frame("p1", 1, b"a"), frame("p2", 2, b"x"), frame("p1", 3, b"b")]).result(WAIT_S)
-    rows = store.reader.all("SELECT * FROM frame WHERE pile_id = 'p1' ORDER BY id")
-    first = frame_digest(b"", 1, "10.0.0.5:4001", "up", b"a")
-    assert rows[0]["digest"] == first
-    assert rows[1]["digest"] == frame_digest(first, 3, "10.0.0.5:4001", "up", b"b")
+    one, other = store.reader.frame_blocks("p1", 0, 10)
+    first = block_digest(b"", frame("p1", 1, b"a"))
+    assert one == (1, frame("p1", 1, b"a"), first)
+    assert other == (3, frame("p1", 3, b"b"), block_digest(first, frame("p1", 3, b"b")))
 
 
 def test_the_chain_goes_on_after_a_restart_and_after_a_rollback(store, tmp_path):
     store.writer.submit([frame("p1", 1, b"a")]).result(WAIT_S)
     with pytest.raises(Exception, match="concat"):
-        store.writer.submit([frame("p1", 2, b"b"), frame("p1", 2, {"p1": 1})]).result(WAIT_S)
+        store.writer.submit([frame("p1", 2, b"b"), frame("p1", 2, b"")._replace(data={"p1": 1})]).result(WAIT_S)
     store.writer.submit([frame("p1", 3, b"c")]).result(WAIT_S)
     again = Store(StoreConfig(path=str(tmp_path / "pilegate.db")))
     again.writer.submit([frame("p1", 4, b"d")]).result(WAIT_S)
     again.close()
     digest = b""
-    rows = store.reader.all("SELECT * FROM frame ORDER BY id")
-    for row in rows:
-        digest = frame_digest(digest, row["at_ms"], row["link"], row["kind"], row["data"])
-        assert row["digest"] == digest
-    assert [row["data"] for row in rows] == [b"a", b"c", b"d"]
+    for _, block, found in store.reader.frame_blocks("p1", 0, 10):
+        digest = block_digest(digest, block)
+        assert found == digest
+    assert [each.data for _, each in store.reader.frames("p1", 0, 10)] == [b"a", b"c", b"d"]
 
 
-@pytest.mark.parametrize("table", ["frame", "site_version"])
-def test_evidence_is_never_edited(store, table):
+@pytest.mark.parametrize(("table", "column"), [("frame_block", "from_ms"), ("site_version", "at_ms")])
+def test_evidence_is_never_edited(store, table, column):
     store.writer.submit([frame("p1", 1, b"a"), SiteKnown(1, "")]).result(WAIT_S)
-    work = store.writer.call(lambda connection: connection.execute(f"UPDATE {table} SET at_ms = 2"))
+    work = store.writer.call(lambda connection: connection.execute(f"UPDATE {table} SET {column} = 2"))
     with pytest.raises(Exception, match="evidence is never edited"):
         work.result(WAIT_S)
 

@@ -1,9 +1,15 @@
+import hashlib
 import sqlite3
+from itertools import pairwise
 
 import pytest
 
 from billing_core.session import unpack_states
+from gateway.frameblock import unpack_frames
+from gateway.framelog.records import KINDS
+from gateway.outcome import FrameKept, FramesKept
 from gateway.store.schema import migrations, prepare
+from gateway.store.statements import block_digest
 
 
 @pytest.fixture
@@ -81,7 +87,47 @@ def test_samples_of_an_older_database_are_carried_over(old):
     assert found == [(*state[:6], bool(state[6]), (None, False, True)[state[0] % 3]) for state in states]
 
 
-@pytest.mark.parametrize("table", ["bill", "frame"])
+def kept_before(connection, frames):
+    """Frames as they were kept one a row, each with its digest over the one before it."""
+    former = {}
+    for pile, at_ms, link, kind, about, data in frames:
+        head = f"{at_ms}\n{link}\n{kind}\n".encode()
+        former[pile] = hashlib.sha256(former.get(pile, b"") + head + data).digest()
+        put = "INSERT INTO frame (pile_id, at_ms, link, kind, about, data, digest) VALUES (?,?,?,?,?,?,?)"
+        connection.execute(put, (pile, at_ms, link, kind, about, data, former[pile]))
+
+
+def test_frames_of_an_older_database_are_carried_over(old):
+    frames = [
+        FrameKept(f"p{n % 3}", n * 7_000, f"l{n // 50}", KINDS[n % 4], f"A{n % 5}", bytes([n])) for n in range(200)
+    ]
+    kept_before(old, frames)
+    prepare(old)
+    assert not old.execute("SELECT 1 FROM sqlite_master WHERE name = 'frame'").fetchall()
+    for pile in ("p0", "p1", "p2"):
+        rows = old.execute("SELECT * FROM frame_block WHERE pile_id = ? ORDER BY id", (pile,)).fetchall()
+        blocks = [(FramesKept(*row[1:6]), row[6]) for row in rows]
+        found = [frame for block, _ in blocks for frame in unpack_frames(block)]
+        assert found == [frame for frame in frames if frame.pile_id == pile]
+        for (_, former), (block, digest) in pairwise(blocks):
+            assert digest == block_digest(former, block)
+
+
+@pytest.mark.parametrize("sql", ["UPDATE frame SET data = x'00' WHERE id = 3", "DELETE FROM frame WHERE id = 3"])
+def test_a_chain_that_was_broken_stays_broken(old, sql):
+    kept_before(old, [FrameKept("p1", n, "l", "up", "", bytes([n])) for n in range(6)])
+    old.execute("DROP TRIGGER frame_is_never_edited")
+    old.execute(sql)
+    prepare(old)
+    blocks = [(FramesKept(*row[1:6]), row[6]) for row in old.execute("SELECT * FROM frame_block ORDER BY id")]
+    broken = [
+        block.from_ms for (_, former), (block, digest) in pairwise(blocks) if digest != block_digest(former, block)
+    ]
+    assert broken[0] in (2, 3)
+    assert sum(len(unpack_frames(block)) for block, _ in blocks) >= 5
+
+
+@pytest.mark.parametrize("table", ["bill", "frame_block"])
 def test_evidence_is_never_edited(connection, table):
     triggers = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     assert any(f"BEFORE UPDATE ON {table}" in sql for (sql,) in triggers)

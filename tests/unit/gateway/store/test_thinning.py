@@ -1,5 +1,5 @@
 from billing_core.session import pack_states, unpack_states
-from gateway.outcome import FrameKept, SamplesTaken
+from gateway.outcome import FramesKept, SamplesTaken
 from gateway.store.thinning import Thinning
 
 
@@ -32,7 +32,7 @@ def test_a_change_of_state_is_written_and_a_row_without_any_is_gone():
 
 def test_what_is_no_sample_is_kept_in_its_order():
     thinning = Thinning()
-    frame = FrameKept("p1", 1, "l", "up", "SampleReceived", b"x")
+    frame = FramesKept("p1", "l", 1, "SampleReceived", b"x")
     rows = [frame, taken("t1", state(1)), frame, taken("t1", state(2)), frame]
     assert thinning.thinned(rows) == [frame, rows[1], frame, frame]
 

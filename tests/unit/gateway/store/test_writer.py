@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from billing_core.session import pack_states
 from gateway.errors import StoreError
+from gateway.frameblock import pack_frames
 from gateway.outcome import BillIssued, ChainKept, FrameKept, SamplesTaken, SessionSaved
 from gateway.store import Reader, StoreConfig, Writer
 
@@ -297,7 +298,8 @@ def test_at_three_times_what_it_can_write_no_record_is_lost_and_old_samples_go_f
     for step in range(30):
         for number in range(sessions):
             row = SamplesTaken(f"t{number}", *pack_states([(step * 1_000, step, 0, 0, 0, 0, True, True)]))
-            writer.submit_telemetry([row, FrameKept("p1", step, "l", "up", "SampleReceived", b"%d" % number)])
+            kept = pack_frames([FrameKept("p1", step, "l", "up", "SampleReceived", b"%d" % number)])
+            writer.submit_telemetry([row, *kept])
             handed_over += 1
         promises.append(writer.submit([meter(step)]))
         if step % 3 == 0:
@@ -318,6 +320,6 @@ def test_at_three_times_what_it_can_write_no_record_is_lost_and_old_samples_go_f
     written = sum(row["energy_e4kwh"] < 99 for number in range(sessions) for row in reader.samples(f"t{number}"))
     assert written + writer.left_out == handed_over
     assert writer.left_out > handed_over // 3
-    assert reader.one("SELECT count(*) AS n FROM frame")["n"] == handed_over, "evidence is never thinned"
+    assert reader.one("SELECT count(*) AS n FROM frame_block")["n"] == handed_over, "evidence is never thinned"
     assert [row["at_ms"] for row in reader.samples("t1")][-2:] == [40_000, 40_001], "itself again at once"
     assert "samples_kept_again" in {line["event"] for line in logs}
