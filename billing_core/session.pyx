@@ -5,7 +5,8 @@ cumulative energy, amount, voltage, current, state of charge, and a word of flag
 stand in memory, which is how they go to the store and come back.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
@@ -430,10 +431,11 @@ cdef class ChargingSession:
         }
 
     @classmethod
-    def thaw(cls, frozen, bytes states not None):
+    def thaw(cls, frozen, states not None):
         """The session that ``freeze`` froze, with its live states packed, in order of arrival."""
-        cdef Py_ssize_t count = _count_of(states)
-        cdef const int64_t* row = <const int64_t*>PyBytes_AS_STRING(states)
+        cdef bytes taken = bytes(states)
+        cdef Py_ssize_t count = _count_of(taken)
+        cdef const int64_t* row = <const int64_t*>PyBytes_AS_STRING(taken)
         cdef ChargingSession session = cls(
             frozen["transaction_id"], frozen["pile_id"], frozen["connector"], frozen["opened_ms"],
             Timers(*frozen["timers"]),
@@ -481,9 +483,10 @@ def pack_states(rows):
     return _packed(row - ROW * count, count)
 
 
-def unpack_states(bytes states not None):
+def unpack_states(states not None):
     """Live states as ``rows`` gives them, from packed ones."""
-    return _unpacked(<const int64_t*>PyBytes_AS_STRING(states), _count_of(states))
+    cdef bytes found = bytes(states)
+    return _unpacked(<const int64_t*>PyBytes_AS_STRING(found), _count_of(found))
 
 
 cdef Py_ssize_t _count_of(bytes states) except -1:
@@ -495,7 +498,8 @@ cdef tuple _packed(const int64_t* rows, Py_ssize_t count):
     cdef Py_ssize_t i = count - 1
     while i >= 0 and not rows[ROW * i + 6] & IS_CHARGING:
         i -= 1
-    return rows[0], rows[ROW * i + 1] if i >= 0 else None, PyBytes_FromStringAndSize(<char*>rows, count * ROW_BYTES)
+    energy_e4kwh = rows[ROW * i + 1] if i >= 0 else None
+    return rows[0], energy_e4kwh, PyByteArray_FromStringAndSize(<char*>rows, count * ROW_BYTES)
 
 
 cdef list _unpacked(const int64_t* row, Py_ssize_t count):

@@ -260,7 +260,7 @@ class App:
                 self.witness.hand_over(self.clock.now_ms(), _KEPT_AT_ONCE)
                 await asyncio.sleep(0)  # links are read between
             for _ in range(0, self.engine.piles.traffic.unkept, _KEPT_AT_ONCE):
-                self.switchboard.carry_out(self.engine.take_fed(_KEPT_AT_ONCE))
+                self.switchboard.carry_out(self.engine.take_fed(_KEPT_AT_ONCE, is_told=self.api.is_watched))
                 await asyncio.sleep(0)
             self.store.writer.flush()
 

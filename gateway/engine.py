@@ -95,17 +95,19 @@ class Engine:
                 return lane if self.sessions.follow(event, lane) else None
         return None
 
-    def take_fed(self, count: int = -1) -> Outcome:
-        """The samples that lanes fed to sessions since the last call, to be kept, and how far each session came.
+    def take_fed(self, count: int = -1, *, is_told: bool = True) -> Outcome:
+        """The samples that lanes fed to sessions since the last call, to be kept.
 
         Args:
             count: of at most so many sessions; -1: of all.
+            is_told: whether anybody wants a notice of how far each of them came.
         """
         outcome = Outcome()
         for core in self.piles.traffic.take_fed(count):
-            row, session = samples_row(core), self.sessions.held(core.transaction_id)
+            row = samples_row(core)
             if row is not None:
                 outcome.lazy_rows.append(row)
+                session = self.sessions.held(core.transaction_id) if is_told else None
                 if session is not None:
                     at_ms, soc_percent = core.newest
                     outcome.notices.append(notice("progress", session, at_ms, soc_percent=soc_percent))

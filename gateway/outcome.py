@@ -116,7 +116,7 @@ class SamplesTaken(NamedTuple):
     transaction_id: str
     at_ms: int
     energy_e4kwh: int | None
-    states: bytes
+    states: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)

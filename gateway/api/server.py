@@ -120,6 +120,11 @@ class ApiServer:
             await asyncio.sleep(0.005)
         return int(listening.getsockname()[1])
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody follows what happens as it happens."""
+        return bool(self._app.state.feed.watches)
+
     async def stop(self) -> None:
         """Finish what is under way, then stop."""
         for watch in list(self._app.state.feed.watches):

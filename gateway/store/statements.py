@@ -70,8 +70,8 @@ def block_digest(former: bytes, block: o.FramesKept) -> bytes:
 class _Many:
     """Rows of one table that gather until there are enough for one statement.
 
-    Values are int, str or bytearray: of bool and bytes ``sqlite3`` asks first whether anybody adapts them, and that
-    costs more than to write them.
+    Values are int, str or bytearray, as their rows carry them: of bool and bytes ``sqlite3`` asks first whether
+    anybody adapts them, and that costs more than to write them.
 
     Args:
         sql: puts one of them, and ends in its values.
@@ -153,7 +153,7 @@ class RowWriter:
         self._many_frames.put()
 
     def _samples(self, r: o.SamplesTaken) -> None:
-        self._many_samples.add((*r[:3], bytearray(r.states)))
+        self._many_samples.add(r)
 
     def _samples_left(self, r: o.SamplesLeft) -> None:
         self._many_samples.put()

@@ -88,6 +88,7 @@ def test_it_stops_in_order_ticks_first_store_last(path):
                 (app.api, "stop", "api"),
                 (listener, "close_all", "links"),
                 (app.forwarder, "stop", "upstream"),
+                (app.witness, "hand_over", "evidence"),
                 (app.engine, "take_fed", "samples"),
                 (app.switchboard, "stop", "deadlines"),
                 (app.capture, "close", "capture"),
@@ -96,7 +97,8 @@ def test_it_stops_in_order_ticks_first_store_last(path):
         )
         tasks = list(app._tasks)
         await app.stop()
-        assert seen == ["no new links", "api", "links", "upstream", "samples", "deadlines", "capture", "store"]
+        last = ["evidence", "samples", "deadlines", "capture", "store"]
+        assert seen == ["no new links", "api", "links", "upstream", *last]
         assert all(task.cancelled() for task in tasks)
 
     run(work())

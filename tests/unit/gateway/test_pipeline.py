@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
+from billing_core.session import unpack_states
 from billing_core.timers import Timers
 from gateway.engine import Engine
 from gateway.frameblock import unpack_frames
@@ -233,6 +234,20 @@ async def test_a_repeat_goes_the_short_way_and_is_answered_all_the_same(desk):
     assert desk.engine.piles.traffic.beats >= 2
     assert desk.engine.piles.state(PILE).heard_at_ms == T0 + 40_000
     assert sum(kind == "up" for _, kind, _ in desk.capture.lines) == 5
+
+
+@within
+async def test_samples_that_repeat_are_kept_and_told_to_whoever_wants_to_know(desk):
+    link = desk.link()
+    link.received(wire.login(PILE), T0)
+    serial = PILE + "01" + "260303114016" + "0001"
+    for is_told in (False, True):
+        for number in range(3):
+            link.received(wire.sample(serial, PILE, energy=number + 10 * is_told, soc=50 + number), T0 + number + 1)
+        fed = desk.engine.take_fed(is_told=is_told)
+        (taken,) = fed.lazy_rows
+        assert unpack_states(taken.states)[-1][:2] == (T0 + 3, 2 + 10 * is_told)
+        assert [each.data["soc_percent"] for each in fed.notices] == [52] * is_told
 
 
 @within

@@ -75,9 +75,18 @@ def test_an_address_that_is_taken_is_said_plainly(tmp_path):
     asyncio.run(story())
 
 
+def test_who_follows_nothing_watches_nothing(tmp_path):
+    async def story():
+        async with in_process(tmp_path) as (_, app):
+            assert not app.api.is_watched
+
+    asyncio.run(story())
+
+
 def test_streams_end_when_the_daemon_stops(tmp_path):
     async def story():
         async with in_process(tmp_path) as (desk, app), desk.events() as events:
+            assert app.api.is_watched
             await app.api.stop()
             assert await events.comment() == "the stream ends here; connect again"
 
