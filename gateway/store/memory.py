@@ -18,11 +18,16 @@ from gateway.outcome import BillIssued, Row, SamplesLeft, SamplesTaken, SessionS
 from gateway.store import Store
 
 _SETTLED_MAX = 16  # billed sessions held in memory: the engine holds those that are likely to be looked up again
+# Rows of many kilobytes stand beside their keys, not within, and a page holds some; one transaction, for nobody else
+# reads this, and nothing is ever taken back.
 _TABLES = """
-CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB) WITHOUT ROWID;
+PRAGMA page_size = 65536;
+PRAGMA journal_mode = OFF;
+CREATE TABLE session (transaction_id TEXT PRIMARY KEY, frozen TEXT, states BLOB);
 CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body BLOB, pile_id TEXT, is_review INTEGER,
- PRIMARY KEY (order_ms, transaction_id, revision)) WITHOUT ROWID;
-CREATE INDEX bill_of ON bill (transaction_id, revision)
+ PRIMARY KEY (order_ms, transaction_id, revision));
+CREATE INDEX bill_of ON bill (transaction_id, revision);
+BEGIN
 """
 _NEWEST = "WHERE revision = (SELECT max(revision) FROM bill b WHERE b.transaction_id = bill.transaction_id)"
 
@@ -40,7 +45,6 @@ class MemoryStore:
         self._states: dict[str, bytearray] = {}  # packed
         self._settled: OrderedDict[str, None] = OrderedDict()  # billed ones among them, the longest untouched first
         self._spill = sqlite3.connect("", isolation_level=None)
-        self._spill.execute("PRAGMA journal_mode = OFF")
         self._spill.executescript(_TABLES)
 
     def __del__(self) -> None:
