@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int64_t
 
 from gateway.lanes cimport Presence
@@ -9,6 +10,7 @@ cdef struct Entry:
     void* what  # a Presence or a key, owned
 
 
+@cython.final
 cdef class Alarms:
     cdef Entry* _heap
     cdef Py_ssize_t _count, _room
@@ -17,7 +19,9 @@ cdef class Alarms:
     cdef readonly int64_t fired_ms
 
     # Whether anything may be due by now; what stands first may have moved later.
-    cdef bint is_due(self, int64_t at_ms) noexcept
+    cdef inline bint is_due(self, int64_t at_ms) noexcept:
+        return self._count > 0 and self._heap[0].due_ms <= at_ms
+
     cdef int _push(self, int64_t due_ms, object what) except -1
     cdef object _pop(self)
     cdef void _sink(self, Entry entry) noexcept

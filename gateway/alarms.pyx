@@ -70,9 +70,6 @@ cdef class Alarms:
         cdef int64_t due_ms = self.settled(NEVER)
         return None if due_ms == NEVER else due_ms
 
-    cdef bint is_due(self, int64_t at_ms) noexcept:
-        return self._count > 0 and self._heap[0].due_ms <= at_ms
-
     def fire(self, int64_t at_ms):
         """The earliest of those due by ``at_ms``, once; ``None`` when nothing is."""
         cdef int64_t due_ms = self.settled(at_ms)

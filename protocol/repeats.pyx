@@ -238,7 +238,7 @@ cdef class Repeats:
         cdef Py_ssize_t at = 0
         cdef int i = 0, likeness
         cdef Repeat repeat
-        while i < self._count:
+        while i < self._count and at < size:
             likeness = (<Repeat>self._row[i])._likeness(data + at, size - at)
             if likeness == IS_OTHER:
                 i += 1

@@ -92,11 +92,8 @@ cdef class ShortWay:
             watched.is_over = True
 
     cdef bint _is_due(self, int64_t at_ms) except -1:
-        """Whether a deadline comes before what is of this moment."""
-        cdef int64_t due_ms
-        if not self._alarms.is_due(at_ms):
-            return False
-        due_ms = self._alarms.settled(at_ms)
+        """Whether a deadline comes before what is of this moment, when one may."""
+        cdef int64_t due_ms = self._alarms.settled(at_ms)
         return due_ms != NEVER and due_ms <= at_ms
 
 
@@ -228,7 +225,7 @@ cdef class CaptureReader:
             short.newest_ms = at_ms
             return held - PSEUDO
         framer = watched.up if kind == UP else watched.down
-        if framer is None or short._is_due(at_ms):
+        if framer is None or (short._alarms.is_due(at_ms) and short._is_due(at_ms)):
             return 0
         short.newest_ms = at_ms
         return framer.run(data + PSEUDO, held - PSEUDO, at_ms)
