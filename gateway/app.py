@@ -8,6 +8,7 @@ import dataclasses
 import gc
 import resource
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -50,7 +51,8 @@ log = structlog.get_logger()
 _TICK_MS = 1_000
 _KEEP_MS = 500  # half of the second in which telemetry must be on the disk
 _KEPT_AT_ONCE = 200  # sessions or piles: a millisecond or two
-_GC_THRESHOLDS = (20_000, 4)  # young generations that are looked through in one millisecond, and in a few
+_GC_THRESHOLDS = (5_000, 4)  # young generations that are looked through in a few milliseconds
+_SWITCH_S = 0.0005  # what another thread may keep the loop waiting for the interpreter; the default is ten times that
 _FREEZE_LINKS = 500
 _STOP_WAIT_S = 10
 _FORGET_MS = 3_600_000
@@ -276,8 +278,9 @@ class App:
             now_ms = self.clock.now_ms()
             is_behind = self.store.writer.queued_rows > self.config.store.queue_rows_max
             for listener in self.listeners:
-                listener.check(now_ms)
                 listener.pause(is_paused=is_behind)
+                for _ in listener.check(now_ms):
+                    await asyncio.sleep(0)  # links are read between
             self.routine.tick(now_ms)
             self._freeze()
             if now_ms - self._forgot_at_ms > _FORGET_MS:
@@ -327,6 +330,7 @@ class App:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
+        sys.setswitchinterval(_SWITCH_S)
         _raise_open_files(sum(self.config.limits.links_max for _ in self.config.listen))
         await self.start()
         stop = asyncio.Event()

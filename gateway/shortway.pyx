@@ -99,6 +99,28 @@ cdef class ShortWay:
         )
         return data if used == 0 else data[used:]
 
+    def take_beats(self, bytes news not None, int64_t at_ms):
+        """Take the heartbeats among news that have to wait (``has_news``); returns the others.
+
+        Whole frames are stepped over; behind anything else nothing is looked for.
+        """
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(news)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(news), at = 0, left_from = 0, used, whole
+        cdef bytes left = b""
+        if self._framer is None:
+            return news
+        while at < size:
+            whole = self._framer.whole(data + at, size - at)
+            if whole == 0:
+                break
+            at += whole
+            used = self.take_read(data + at, size - at, at_ms)
+            if used:
+                left += news[left_from:at]
+                at += used
+                left_from = at
+        return news if left_from == 0 else left + news[left_from:]
+
     def take_news(self, bytes data not None, int64_t at_ms):
         """Take bytes that do not only repeat; nothing of a closed link."""
         if self._begin(at_ms):

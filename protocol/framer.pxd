@@ -34,6 +34,8 @@ cdef class Framer:
 
     # Takes repeats at the front of ``data``, or heartbeats alone, when nothing waits; returns the bytes done with.
     cdef Py_ssize_t run(self, const uint8_t* data, Py_ssize_t size, int64_t at_ms, bint only_beats=*) except -1
+    # The size of the whole frame with a right checksum at the front of ``data``, when nothing waits; 0: there is none.
+    cdef Py_ssize_t whole(self, const uint8_t* data, Py_ssize_t size) noexcept
     # Whether repeats that were taken are still to be answered.
     cdef bint owes(self) noexcept
     cdef Py_ssize_t _walk(self, bytes stream, list cuts) except -1

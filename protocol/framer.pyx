@@ -165,6 +165,14 @@ cdef class Framer:
             self._due = self._told = self._base
         return used
 
+    cdef Py_ssize_t whole(self, const uint8_t* data, Py_ssize_t size) noexcept:
+        cdef Envelope envelope = self._envelope
+        cdef Py_ssize_t length
+        if self._rest or size < envelope.head() or data[0] != envelope._start:
+            return 0
+        length = envelope.size_of(data)
+        return length if 0 < length <= size and envelope.order(data, length) >= 0 else 0
+
     cdef bint owes(self) noexcept:
         return self._repeats is not None and len(self._repeats.answers) > 0
 

@@ -17,6 +17,7 @@ cdef class Lines:
 
     cdef int _add(self, Line line) except -1
     cdef int _forget(self, Line line) except -1
+    cdef int _serve(self, int64_t at_ms) except -1
 
 
 cdef class Line(Carrier):

@@ -1,10 +1,11 @@
 """Lines of plain TCP, read and written without an object or a call of Python for each read.
 
 The event loop watches one descriptor, that of an epoll of our own in which all lines stand. When it tells, one *turn*
-is taken: the clock is read once, and of the lines that are ready each is read once, at most ``EVENTS`` of them; who is
-still ready then is ready in the next turn, behind those that were not served. So the loop does all else between turns
-as it always did. What only repeats goes from the buffer that all lines share to ``ShortWay`` and back into the socket;
-the rest of a read is given to the line's link, which is a protocol of asyncio in all but its base class.
+is taken: of the lines that are ready each is read once, ``EVENTS`` of them with one look at the clock, and so on until
+none is left or some milliseconds are over; who is still ready then is served in the next turn, behind those that were
+not. So the loop does all else between turns as it always did. What only repeats goes from the buffer that all lines share
+to ``ShortWay`` and back into the socket; the rest of a read is given to the line's link, which is a protocol of asyncio
+in all but its base class.
 
 A line ends as transports of asyncio do: ``connection_lost`` is called by the loop, never within a turn, and only behind
 it is the descriptor given back. So no event of a turn can meet another line under the number of one that ended.
@@ -39,6 +40,7 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef enum:
     EVENTS = 256
+    TURN_MS = 10
     READ_BYTES = 65_536
     UNSENT_BYTES_MAX = 65_536
 
@@ -95,11 +97,18 @@ cdef class Lines:
             self._loop.remove_reader(self._poll)
         return 0
 
-    # hot
     def turn(self):
-        """Serve the lines that are ready."""
+        """Serve the lines that are ready, for some milliseconds at most."""
+        cdef int64_t from_ms = self._now_ms(), at_ms = from_ms
+        cdef int served = EVENTS
+        while served == EVENTS and at_ms - from_ms < TURN_MS:
+            served = self._serve(at_ms)
+            at_ms = self._now_ms()
+
+    # hot
+    cdef int _serve(self, int64_t at_ms) except -1:
+        """Serve lines that are ready, each once; returns how many."""
         cdef epoll_event events[EVENTS]
-        cdef int64_t at_ms = self._now_ms()
         cdef int i, count = epoll_wait(self._poll, events, EVENTS, 0)
         cdef Line line
         for i in range(count):
@@ -109,6 +118,7 @@ cdef class Lines:
             except Exception as error:  # as an event loop does: one link's trouble is nobody else's
                 self._loop.call_exception_handler({"message": "a link failed", "exception": error, "transport": line})
                 line.abort()
+        return max(count, 0)
 
 
 @cython.final

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -139,12 +139,13 @@ class MqttListener(Owner):
         self._task = asyncio.create_task(self.broker.run())
         return self.config.address[1]
 
-    def check(self, at_ms: int) -> None:
+    def check(self, at_ms: int) -> Iterator[None]:
         """Close links that are silent or never logged in, unless it is the broker that was silent."""
         self._resting = {topic: until for topic, until in self._resting.items() if until > at_ms}
         if self.broker.is_connected and at_ms >= self._patient_until_ms:
             for link in list(self.links.values()):
                 link.pipeline.check(at_ms)
+        yield
 
     def pause(self, *, is_paused: bool) -> None:
         """Stop or resume reading: the store cannot follow. The broker keeps what comes meanwhile."""

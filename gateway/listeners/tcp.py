@@ -10,7 +10,7 @@ import socket
 import ssl
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 _ACCEPTS = 64  # in one go; whoever waits behind them is next
 _ACCEPT_AGAIN_S = 1.0
+_CHECKED_AT_ONCE = 500  # links: a part of a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +169,11 @@ class TcpListener:
         """Whether one more link, from this address, is within the limits."""
         return len(self.links) < self.limits.links_max and self.per_address[host] < self.limits.links_per_address_max
 
-    def check(self, at_ms: int) -> None:
-        """Close links that are silent or never logged in."""
-        for link in list(self.links):
+    def check(self, at_ms: int) -> Iterator[None]:
+        """Close links that are silent or never logged in; pauses between some hundreds, that others may go on."""
+        for number, link in enumerate(list(self.links), 1):
+            if number % _CHECKED_AT_ONCE == 0:
+                yield
             if link.pipeline is not None and not link.is_waiting:
                 link.pipeline.check(at_ms)
 
@@ -248,23 +251,25 @@ class TcpLink(asyncio.Protocol):
         """Bytes of the peer: what only repeats is taken at once, news when it is their turn."""
         if self.pipeline is None:
             return
-        news = self.pipeline.take_repeats(data, self._listener.clock.now_ms())
+        at_ms = self._listener.clock.now_ms()
+        news = self.pipeline.take_repeats(data, at_ms)
         if news:
-            self._news += news
-            self._bring()
+            self._bring(news, at_ms)
 
-    def _bring(self) -> None:
+    def _bring(self, news: bytes, at_ms: int) -> None:
         assert self.pipeline is not None
         turns = self._listener.turns
-        if self.pipeline.has_news:
-            self._is_held = len(self._news) > self._listener.limits.buffer_bytes_max
-            if self._is_held:
-                self.pause(is_paused=True)
-        elif turns.is_free():
+        if not self._news and turns.is_free():
+            self._news = news
             turns.take(self)
-        else:
-            self.pipeline.has_news = True
+            return
+        if not self._news:
             turns.wait(self)
+        self.pipeline.has_news = True
+        self._news += self.pipeline.take_beats(news, at_ms)
+        self._is_held = len(self._news) > self._listener.limits.buffer_bytes_max
+        if self._is_held:
+            self.pause(is_paused=True)
 
     def take_turn(self) -> None:
         """Take the news that wait, and read on."""

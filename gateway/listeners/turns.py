@@ -3,9 +3,9 @@
 A record becomes a bill in one or two milliseconds; a thousand of them at once would keep every heartbeat waiting for
 as many. So news get a share of each pass of the loop: as much time as everything else took since the pass before, but
 some milliseconds at least, and never so many that a heartbeat would feel it. When it is used up, further news wait, in
-the order in which they came. Of a link that brought them only heartbeats are taken meanwhile; the rest waits behind its
-news, and when that is more than a link may hold undecoded, it is not read from. News are captured and acted upon at
-the moment of their turn, so that a replay of the capture does the same.
+the order in which they came. Of a link that brought them only heartbeats are taken meanwhile, also those among its
+news; the rest waits, and when that is more than a link may hold undecoded, it is not read from. News are captured and
+acted upon at the moment of their turn, so that a replay of the capture does the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 SHARE_US = 5_000
-SHARE_US_MAX = 40_000
+SHARE_US_MAX = 15_000
 
 
 class Bringer(Protocol):

@@ -115,6 +115,18 @@ def test_heartbeats_alone_are_taken_while_news_wait(way):
     assert (way.traffic.beats, way.traffic.samples) == (2, 1)
 
 
+def test_heartbeats_among_news_that_wait_are_taken_from_between_whole_frames(way):
+    way.remember_beats()
+    beat, record = wire.heartbeat(PILE), wire.login(PILE)
+    way.has_news = True
+    assert way.take_beats(record + beat + beat + record + beat + record[:-1] + beat, T0 + 10) == (
+        record + record + record[:-1] + beat
+    )
+    assert (way.traffic.beats, way.said[0][5], len(way.said)) == (3, 0x04, 2)
+    assert way.take_beats(record, T0 + 11) == record
+    assert way.take_beats(record[:-1], T0 + 11) == record[:-1]
+
+
 def test_deadlines_that_were_due_fire_first(way):
     way.alarms.arm("t1", T0 + 8)
     way.received(b"\x00", T0 + 7)

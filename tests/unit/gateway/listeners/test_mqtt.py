@@ -201,17 +201,17 @@ def test_an_absent_broker_makes_no_link_silent():
     desk = Desk()
     desk.say(UP, b"one")
     desk.listener.on_connected(has_session=False)
-    desk.listener.check(desk.clock.at_ms)
+    list(desk.listener.check(desk.clock.at_ms))
     assert desk.pipelines[0].checked == 1
     desk.broker.is_connected = False
     desk.listener.on_lost("reset")
-    desk.listener.check(desk.clock.at_ms)
+    list(desk.listener.check(desk.clock.at_ms))
     desk.broker.is_connected = True
     desk.listener.on_connected(has_session=True)
-    desk.listener.check(desk.clock.at_ms)
+    list(desk.listener.check(desk.clock.at_ms))
     assert desk.pipelines[0].checked == 1
     desk.clock.at_ms += LimitsConfig().idle_timeout_ms
-    desk.listener.check(desk.clock.at_ms)
+    list(desk.listener.check(desk.clock.at_ms))
     assert desk.pipelines[0].checked == 2
     assert dict(desk.metrics.broker_losses) == {"reset": 1}
 
