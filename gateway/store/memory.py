@@ -11,6 +11,7 @@ import pickle
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from gateway.jsontext import json_text
@@ -29,6 +30,7 @@ CREATE TABLE bill (order_ms INTEGER, transaction_id TEXT, revision INTEGER, body
 CREATE INDEX bill_of ON bill (transaction_id, revision);
 BEGIN
 """
+_values_of = attrgetter(*BillIssued.__slots__)  # a dataclass with slots is pickled field by field, in Python
 _NEWEST = "WHERE revision = (SELECT max(revision) FROM bill b WHERE b.transaction_id = bill.transaction_id)"
 
 
@@ -65,7 +67,7 @@ class MemoryStore:
                     self._states_of(row.transaction_id).clear()
                 case BillIssued():
                     key = (row.ended_at_ms or row.created_at_ms, row.transaction_id, row.revision)
-                    values = (*key, pickle.dumps(row), row.pile_id, row.status == "review")
+                    values = (*key, pickle.dumps(_values_of(row)), row.pile_id, row.status == "review")
                     self._spill.execute("INSERT INTO bill VALUES (?,?,?,?,?,?)", values)
 
     def _save(self, row: SessionSaved) -> None:
@@ -106,7 +108,7 @@ class MemoryStore:
         for (body,) in self._spill.execute(
             f"SELECT body FROM bill {where} ORDER BY order_ms, transaction_id, revision"
         ):
-            yield pickle.loads(body)
+            yield BillIssued(*pickle.loads(body))
 
     def tally(self) -> dict[str, tuple[int, int]]:
         """By pile, how many bills there are, and how many of them are under review."""
