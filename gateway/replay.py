@@ -183,6 +183,9 @@ class Replay:
         self._fire(self._at_ms)
 
     def _fire(self, at_ms: int) -> None:
+        due_ms = self.engine.timer_at_ms
+        if due_ms is None or due_ms > at_ms:
+            return
         self._is_firing = True
         self._keep(self.engine.on_timer(at_ms))
         self._is_firing = False

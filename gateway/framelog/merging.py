@@ -25,10 +25,10 @@ def merged(
         short: lets repeats of a log be spared, up to the next line of another one.
         on_progress: told how many bytes of a log were read.
     """
-    readers = [_stamped(path, short, on_progress) for path in paths]
-    if len(readers) == 1:
-        yield from (line for _, line in readers[0])
+    if len(paths) == 1:
+        yield from _lines(paths[0], short, on_progress)
         return
+    readers = [_stamped(path, short, on_progress) for path in paths]
     last_ms = short.horizon_ms if short is not None else 0
     if short is not None:
         short.horizon_ms = _LONG_AGO_MS
@@ -45,10 +45,14 @@ def merged(
             heapq.heappush(heads, (head[0], number, head[1]))
 
 
+def _lines(path: Path, short: ShortWay | None, on_progress: Told | None) -> Iterator[LogLine | LogDamage]:
+    return read_log(path, short=short, on_progress=on_progress and partial(on_progress, path))
+
+
 def _stamped(path: Path, short: ShortWay | None, on_progress: Told | None) -> Iterator[tuple[int, LogLine | LogDamage]]:
     """Lines with a key that never steps back, so that a merge keeps each file's own order."""
     newest_ms = _LONG_AGO_MS
-    for line in read_log(path, short=short, on_progress=on_progress and partial(on_progress, path)):
+    for line in _lines(path, short, on_progress):
         if isinstance(line, LogLine):
             newest_ms = max(newest_ms, line.at_ms)
         yield newest_ms, line
