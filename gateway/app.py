@@ -49,8 +49,8 @@ from protocol.events import PileEvent
 log = structlog.get_logger()
 
 _TICK_MS = 1_000
-_KEEP_MS = 500  # half of the second in which telemetry must be on the disk
-_KEPT_AT_ONCE = 200  # sessions or piles: a millisecond or two
+_KEEP_MS = 700  # of the second in which telemetry must be on the disk; what is left is for the disk
+_KEPT_AT_ONCE = 500  # sessions or piles: half a millisecond
 _GC_THRESHOLDS = (5_000, 4)  # young generations that are looked through in a few milliseconds
 _SWITCH_S = 0.0005  # what another thread may keep the loop waiting for the interpreter; the default is ten times that
 _FREEZE_LINKS = 500

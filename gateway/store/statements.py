@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from gateway import outcome as o
@@ -68,7 +69,7 @@ def block_digest(former: bytes, block: o.FramesKept) -> bytes:
 
 
 class _Many:
-    """Rows of one table that gather until there are enough for one statement.
+    """Rows of one table that gather until the transaction ends.
 
     Values are int, str or bytearray, as their rows carry them: of bool and bytes ``sqlite3`` asks first whether
     anybody adapts them, and that costs more than to write them.
@@ -87,15 +88,15 @@ class _Many:
     def add(self, row: tuple[Any, ...]) -> None:
         """One more."""
         self._rows.append(row)
-        if len(self._rows) == _AT_ONCE:
-            rows, self._rows = self._rows, []
-            self._connection.execute(self._many, list(chain.from_iterable(rows)))
 
     def put(self) -> None:
-        """Write what waits."""
-        if self._rows:
-            rows, self._rows = self._rows, []
-            self._connection.executemany(self._one, rows)
+        """Write what waits, in order of whose it is: then neighbours in the index are met one behind the other."""
+        rows, self._rows = sorted(self._rows, key=itemgetter(0)), []
+        whole = len(rows) - len(rows) % _AT_ONCE
+        for at in range(0, whole, _AT_ONCE):
+            self._connection.execute(self._many, list(chain.from_iterable(rows[at : at + _AT_ONCE])))
+        if whole < len(rows):
+            self._connection.executemany(self._one, rows[whole:])
 
     def drop(self) -> None:
         """Forget what waits."""
