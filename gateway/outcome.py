@@ -306,9 +306,9 @@ class Notice:
     data: Mapping[str, object] = field(repr=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Outcome:
-    """What one input leads to.
+    """What one input leads to; several of them a frame, so that they are made and joined without detours.
 
     Attributes:
         rows: to be written in one transaction.
@@ -318,16 +318,35 @@ class Outcome:
         notices: for watchers of live events.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    lazy_rows: list[Row] = field(default_factory=list)
-    replies: list[PileCommand] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-    is_durable: bool = False
+    rows: list[Row]
+    lazy_rows: list[Row]
+    replies: list[PileCommand]
+    notices: list[Notice]
+    is_durable: bool
+
+    def __init__(
+        self,
+        rows: list[Row] | None = None,
+        lazy_rows: list[Row] | None = None,
+        replies: list[PileCommand] | None = None,
+        notices: list[Notice] | None = None,
+        is_durable: bool = False,
+    ) -> None:
+        self.rows = [] if rows is None else rows
+        self.lazy_rows = [] if lazy_rows is None else lazy_rows
+        self.replies = [] if replies is None else replies
+        self.notices = [] if notices is None else notices
+        self.is_durable = is_durable
 
     def absorb(self, other: Outcome) -> None:
         """Add everything of ``other`` behind what is here."""
-        self.rows += other.rows
-        self.lazy_rows += other.lazy_rows
-        self.replies += other.replies
-        self.notices += other.notices
-        self.is_durable = self.is_durable or other.is_durable
+        if other.rows:
+            self.rows += other.rows
+        if other.lazy_rows:
+            self.lazy_rows += other.lazy_rows
+        if other.replies:
+            self.replies += other.replies
+        if other.notices:
+            self.notices += other.notices
+        if other.is_durable:
+            self.is_durable = True
