@@ -277,7 +277,7 @@ class TcpLink(asyncio.Protocol):
         was_held, self._is_held = self._is_held, False
         if news and self.pipeline is not None:
             self.pipeline.has_news = False
-            self.pipeline.take_news(news, self._listener.clock.now_ms())
+            self.pipeline.received(news, self._listener.clock.now_ms())
             if was_held:
                 self.pause(is_paused=self._listener.is_paused)
 

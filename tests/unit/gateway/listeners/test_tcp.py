@@ -58,8 +58,8 @@ class StubPipeline:
             self.write(b"*" * news.count(b"*"))
         return news.replace(b"*", b"")
 
-    def take_news(self, data, at_ms):
-        assert at_ms == 7
+    def received(self, data, at_ms):
+        assert (at_ms, self.has_news) == (7, False)
         self.heard += data
         self.write(data)
 
