@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint8_t
 cdef class FrameBlock:
     cdef readonly str link
     cdef readonly int64_t from_ms
-    cdef list _abouts
+    cdef str _about  # of its first frame
+    cdef list _abouts  # of all, once there are several
     cdef bytearray _data
 
     cdef Py_ssize_t _number_of(self, str about) except -2

@@ -26,6 +26,8 @@ cdef object _new = tuple.__new__
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 
 
+# Nothing that it holds can lead back to it, and ten thousand of them would be looked through twice a second.
+@cython.no_gc
 cdef class FrameBlock:
     """What gathers of one pile until it is handed to the store.
 
@@ -37,7 +39,7 @@ cdef class FrameBlock:
     def __init__(self, str link not None, int64_t from_ms):
         self.link = link
         self.from_ms = from_ms
-        self._abouts = []
+        self._about = self._abouts = None
         self._data = bytearray()
 
     # Sizes are those of objects in memory; the moment lies within the span.
@@ -66,18 +68,25 @@ cdef class FrameBlock:
 
     cdef Py_ssize_t _number_of(self, str about) except -2:
         """Its number among what the frames here are about; -1 when there is no room for another."""
-        cdef Py_ssize_t number, count = len(self._abouts)
-        for number in range(count):
+        cdef Py_ssize_t number
+        if self._about is None:
+            self._about = about
+        if about is self._about or about == self._about:
+            return 0
+        if self._abouts is None:
+            self._abouts = [self._about]
+        for number in range(1, len(self._abouts)):
             if self._abouts[number] is about or self._abouts[number] == about:
                 return number
-        if count == ABOUTS_MAX:
+        if len(self._abouts) == ABOUTS_MAX:
             return -1
         self._abouts.append(about)
-        return count
+        return len(self._abouts) - 1
 
     def kept(self, str pile_id not None):
         """The row that holds it; nothing is added afterwards."""
-        return _new(FramesKept, (pile_id, self.link, self.from_ms, ";".join(self._abouts), self._data))
+        about = self._about or "" if self._abouts is None else ";".join(self._abouts)
+        return _new(FramesKept, (pile_id, self.link, self.from_ms, about, self._data))
 
 
 def pack_frames(frames):
