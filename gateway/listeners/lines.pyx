@@ -40,7 +40,7 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef enum:
     EVENTS = 256
-    TURN_MS = 10
+    TURN_MS = 20
     READ_BYTES = 65_536
     UNSENT_BYTES_MAX = 65_536
 

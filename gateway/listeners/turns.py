@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 SHARE_US = 5_000
-SHARE_US_MAX = 15_000
+SHARE_US_MAX = 10_000
 
 
 class Bringer(Protocol):
