@@ -163,6 +163,7 @@ class Pipeline(ShortWay):
                 self._accepted(fact)
                 self._remember(index, fact)
         self._witness.rest()
+        self._link.rest()
         self._recognise(len(data))
         for note in self._link.take_notes():
             self._log.info("dialect_note", protocol=self._link.protocol, note=note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from protocol.commands import AnswerHeartbeat, AnswerLogin, PileCommand
 from protocol.detect import DEFAULT, DIALECTS, dialect_named, first_heard
 from protocol.dialect import DOWN, UP, Cipher, Dialect, refusal
@@ -61,7 +63,7 @@ class Link:
         self._options = options
         self._only_pile = only_pile
         self._max_buffer_bytes = max_buffer_bytes
-        self._heard: list[Cut] = []  # what the last read became, beside the facts
+        self._heard: Sequence[Cut] = ()  # what the last read became, beside the facts
         self._overheard: list[Cut] = []
         told = dialect_named(protocol)
         self._configured = protocol if told is not None else None
@@ -131,8 +133,13 @@ class Link:
 
     def receive(self, data: bytes, at_ms: int) -> list[PileEvent | FrameRefused]:
         """Take bytes as they came in one read; returns the facts and refusals they complete, in order."""
-        self._heard = self._up.feed(data, at_ms) if self._is_settled else self._settle(data)
-        return self._talk.ear.hear(self._heard, at_ms, self._fact)
+        heard = self._up.feed(data, at_ms) if self._is_settled else self._settle(data)
+        self._heard = heard
+        return self._talk.ear.hear(heard, at_ms, self._fact)
+
+    def rest(self) -> None:
+        """Nobody will ``remember`` anything of the last read any more: let go of its frames until the next."""
+        self._heard = ()
 
     def remember(self, index: int, fact: PileEvent, taker: Taker, *, is_answered: bool = True) -> None:
         """Let frames that only repeat ``fact`` go to ``taker`` from now on, instead of becoming facts.
