@@ -46,12 +46,26 @@ assert (<char*>&_one)[0] == 1, "packed states are little-endian, on any machine 
 assert len(State) == STATES and len(SessionEvent) == EVENTS
 _fill()
 
-# the hot ones as C integers: a look into an enum costs more than all the rest of a sample
+cdef tuple _STATES = tuple(State)  # by number, as they are declared
+assert [int(state) for state in _STATES] == list(range(STATES))
+
+# as C integers: a look into an enum costs more than all the rest of a sample
+cdef int _OPENED = State.OPENED
 cdef int _CHARGING = State.CHARGING
+cdef int _ENDED = State.ENDED
+cdef int _NOT_STARTED = State.NOT_STARTED
 cdef int _BILLED = State.BILLED
+cdef int _START_ACCEPTED = SessionEvent.START_ACCEPTED
+cdef int _START_REFUSED = SessionEvent.START_REFUSED
 cdef int _CHARGING_BEGAN = SessionEvent.CHARGING_BEGAN
-cdef int _CHARGING_RESUMED = SessionEvent.CHARGING_RESUMED
 cdef int _SAMPLE_TAKEN = SessionEvent.SAMPLE_TAKEN
+cdef int _CHARGING_ENDED = SessionEvent.CHARGING_ENDED
+cdef int _START_DEADLINE_PASSED = SessionEvent.START_DEADLINE_PASSED
+cdef int _SILENCE_PASSED = SessionEvent.SILENCE_PASSED
+cdef int _RECORD_OVERDUE = SessionEvent.RECORD_OVERDUE
+cdef int _RECORD_LOST = SessionEvent.RECORD_LOST
+cdef int _RECORD_RECEIVED = SessionEvent.RECORD_RECEIVED
+cdef int _CHARGING_RESUMED = SessionEvent.CHARGING_RESUMED
 
 
 cdef class ChargingSession:
@@ -77,7 +91,7 @@ cdef class ChargingSession:
         self.pile_id = pile_id
         self.connector = connector
         self.timers = timers
-        self._state = State.OPENED
+        self._state = _OPENED
         self._opened_ms = opened_at_ms
         self._accepted_ms = self._not_started_ms = self._ended_ms = self._proof_ms = NEVER
         self._overdue_told_ms = self._first_ms = self._last_ms = self._rest_ms = self._login_ms = NEVER
@@ -89,7 +103,7 @@ cdef class ChargingSession:
     @property
     def state(self):
         """Where the session is."""
-        return State(self._state)
+        return _STATES[self._state]
 
     @property
     def opened_at_ms(self):
@@ -202,17 +216,17 @@ cdef class ChargingSession:
         self._state = after
         return 0
 
-    def apply(self, event, int64_t at_ms):
+    def apply(self, int event, int64_t at_ms):
         """Move by one event of the table. Raises ``IllegalTransition`` and changes nothing for a hole."""
         self._move(event)
-        if event == SessionEvent.START_ACCEPTED and self._accepted_ms == NEVER:
+        if event == _START_ACCEPTED and self._accepted_ms == NEVER:
             self._accepted_ms = at_ms
-        elif event in (SessionEvent.START_REFUSED, SessionEvent.START_DEADLINE_PASSED):
-            if self._not_started_ms == NEVER and self._state == State.NOT_STARTED:
+        elif event in (_START_REFUSED, _START_DEADLINE_PASSED):
+            if self._not_started_ms == NEVER and self._state == _NOT_STARTED:
                 self._not_started_ms = at_ms
-        elif event == SessionEvent.RECORD_RECEIVED:
+        elif event == _RECORD_RECEIVED:
             self._has_record = True
-        if self._state == State.OPENED:
+        if self._state == _OPENED:
             self._not_started_ms = NEVER
 
     def take_sample(
@@ -268,8 +282,8 @@ cdef class ChargingSession:
         plugged=None,
     ):
         """Feed a state in which nothing charges. It ends the session only if it lasts; returns whether it was kept."""
-        cdef int charging = State.CHARGING
-        cdef int ended = State.ENDED
+        cdef int charging = _CHARGING
+        cdef int ended = _ENDED
         cdef int64_t flags = _plug(plugged)
         if self._charging == 0 or (self._state != charging and self._state != ended):
             return False
@@ -324,7 +338,7 @@ cdef class ChargingSession:
             proof_at_ms: when it became known; the record is awaited from then on.
         """
         assert at_ms <= proof_at_ms
-        self._move(SessionEvent.CHARGING_ENDED)
+        self._move(_CHARGING_ENDED)
         if self._ended_ms == NEVER:
             self._ended_ms = at_ms
             self._is_end_observed = is_observed
@@ -345,28 +359,28 @@ cdef class ChargingSession:
         """The next deadline and what it means; NEVER when there is none."""
         cdef int64_t due_ms
         cdef int64_t other_ms
-        if self._state == State.OPENED:
-            event[0] = SessionEvent.START_DEADLINE_PASSED
+        if self._state == _OPENED:
+            event[0] = _START_DEADLINE_PASSED
             return self._opened_ms + <int64_t>self.timers.start_deadline_ms
-        if self._state == State.NOT_STARTED:
-            event[0] = SessionEvent.RECORD_LOST
+        if self._state == _NOT_STARTED:
+            event[0] = _RECORD_LOST
             return self._not_started_ms + <int64_t>self.timers.record_due_ms
-        if self._state == State.BILLED:
-            event[0] = SessionEvent.SILENCE_PASSED
+        if self._state == _BILLED:
+            event[0] = _SILENCE_PASSED
             if self._has_record or self._is_stuck or self._last_ms == NEVER or self._proof_ms != NEVER:
                 return NEVER
             return self._last_ms + <int64_t>self.timers.silence_ms
-        event[0] = SessionEvent.RECORD_LOST
+        event[0] = _RECORD_LOST
         due_ms = self._lost_at()
-        if self._state == State.CHARGING and self._rest_ms != NEVER:
+        if self._state == _CHARGING and self._rest_ms != NEVER:
             other_ms = self._rest_ms + <int64_t>self.timers.rest_ms
             if other_ms <= due_ms:
-                event[0] = SessionEvent.CHARGING_ENDED
+                event[0] = _CHARGING_ENDED
                 return other_ms
-        if self._state == State.ENDED and self._overdue_told_ms == NEVER:
+        if self._state == _ENDED and self._overdue_told_ms == NEVER:
             other_ms = self._proof_ms + <int64_t>self.timers.record_due_ms
             if other_ms <= due_ms:
-                event[0] = SessionEvent.RECORD_OVERDUE
+                event[0] = _RECORD_OVERDUE
                 return other_ms
         return due_ms
 
@@ -390,18 +404,18 @@ cdef class ChargingSession:
 
     cdef int _fire(self, int event, int64_t due_ms) except -1:
         cdef int64_t rest_ms = self._rest_ms
-        if event == SessionEvent.CHARGING_ENDED:
+        if event == _CHARGING_ENDED:
             if rest_ms - self._last_ms <= <int64_t>self.timers.live_ms:
                 self.end(rest_ms, True, rest_ms)
             else:
                 self.end(self._last_ms, False, rest_ms)
             return 0
         self.apply(SessionEvent(event), due_ms)
-        if event == SessionEvent.RECORD_OVERDUE:
+        if event == _RECORD_OVERDUE:
             self._overdue_told_ms = due_ms
-        elif event == SessionEvent.SILENCE_PASSED:
+        elif event == _SILENCE_PASSED:
             self._is_stuck = True
-        elif event == SessionEvent.RECORD_LOST and self._ended_ms == NEVER and self._last_ms != NEVER:
+        elif event == _RECORD_LOST and self._ended_ms == NEVER and self._last_ms != NEVER:
             self._ended_ms = self._last_ms
         return 0
 

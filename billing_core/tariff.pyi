@@ -10,6 +10,7 @@ class Rate(IntEnum):
     VALLEY = 3
     DEEP_VALLEY = 4
 
+RATES: tuple[Rate, ...]
 RATE_NAMES: tuple[str, ...]
 
 class Tariff:

@@ -1,9 +1,15 @@
 """Tariffs and campaigns: immutable, refused when they do not cover a day exactly once."""
 
+from libc.stdint cimport int64_t
+
 from enum import IntEnum
 
+from billing_core.civil cimport Zone
 from billing_core.errors import TariffError
-from billing_core.units import DAY_MS, MINUTE_MS
+
+cdef enum:
+    DAY_MS = 86_400_000
+    MINUTE_MS = 60_000
 
 _DAY_MIN = 1440
 _SLOT_MIN = 30
@@ -19,7 +25,8 @@ class Rate(IntEnum):
     DEEP_VALLEY = 4
 
 
-RATE_NAMES = tuple(rate.name.lower() for rate in Rate)
+RATES = tuple(Rate)  # by number: to call the class costs as much as ten looks into a tuple
+RATE_NAMES = tuple(rate.name.lower() for rate in RATES)
 
 
 cdef class Tariff:
@@ -35,13 +42,6 @@ cdef class Tariff:
 
     Raises ``TariffError`` for a gap, an overlap, or a rate without prices.
     """
-
-    cdef readonly str model_no
-    cdef readonly object valid_from_ms
-    cdef readonly tuple scope
-    cdef readonly dict prices_e5
-    cdef readonly tuple slots
-    cdef readonly object loss_ratio_e4
 
     def __init__(self, model_no, valid_from_ms, scope, prices_e5, slots, loss_ratio_e4=0, path="tariff"):
         self.model_no = model_no
@@ -75,6 +75,7 @@ cdef class Tariff:
             text = f"no slot covers {_clock(reached)} to 24:00"
             raise TariffError("slot_gap", f"{path}.slot[{order[len(order) - 1]}].to", text)
         self.slots = tuple(self.slots[index] for index in order)
+        self._begins_ms = tuple(start * MINUTE_MS for start, _, _ in self.slots)
 
     def _key(self):
         prices = tuple(sorted(self.prices_e5.items()))
@@ -96,9 +97,9 @@ cdef class Tariff:
         spans = [(index * _SLOT_MIN, (index + 1) * _SLOT_MIN, Rate(rate)) for index, rate in enumerate(slots)]
         return cls(model_no, valid_from_ms, ("*",), prices, spans)
 
-    def rate_at(self, object civil_ms):
+    cpdef object rate_at(self, int64_t civil_ms):
         """The rate at a local civil time, ms since 1970 of the same calendar; slots are half-open."""
-        minute = civil_ms % DAY_MS // MINUTE_MS
+        cdef int64_t minute = civil_ms % DAY_MS // MINUTE_MS
         for start, stop, rate in self.slots:
             if start <= minute < stop:
                 return rate
@@ -124,19 +125,22 @@ def pile_slots(Tariff tariff not None):
     return slots
 
 
-def rate_cuts(Tariff tariff not None, object zone, object from_ms, object to_ms):
+cpdef list rate_cuts(Tariff tariff, Zone zone, object from_ms, object to_ms):
     """Instants within (from_ms, to_ms) at which the rate may change: slot borders on local wall time, and
     changes of the zone's offset."""
-    cuts = set(zone.changes(from_ms, to_ms))
-    day = zone.civil_ms(from_ms) // DAY_MS - 1
-    last = zone.civil_ms(to_ms) // DAY_MS + 1
+    cdef int64_t first_ms = from_ms, last_ms = to_ms, civil_ms, at_ms
+    cdef int64_t day = zone.civil_ms(first_ms) // DAY_MS - 1, last = zone.civil_ms(last_ms) // DAY_MS + 1
+    cdef list cuts = zone.changes(first_ms, last_ms)
     while day <= last:
-        for minute in tariff.boundaries_min():
-            for at_ms in zone.instants(day * DAY_MS + minute * MINUTE_MS):
-                if from_ms < at_ms < to_ms:
-                    cuts.add(at_ms)
+        for begin_ms in tariff._begins_ms:
+            civil_ms = day * DAY_MS + <int64_t>begin_ms
+            if civil_ms - zone.least_ms <= first_ms or civil_ms - zone.most_ms >= last_ms:
+                continue  # whatever the offset
+            for at_ms in zone.instants(civil_ms):
+                if first_ms < at_ms < last_ms:
+                    cuts.append(at_ms)
         day += 1
-    return sorted(cuts)
+    return sorted(set(cuts)) if cuts else cuts
 
 
 cdef class Campaign:
@@ -147,13 +151,6 @@ cdef class Campaign:
         factor_e4: what remains of the price, 0…10,000.
         valid_from_ms, valid_to_ms: Unix ms, half-open.
     """
-
-    cdef readonly str id
-    cdef readonly str component
-    cdef readonly object factor_e4
-    cdef readonly object valid_from_ms
-    cdef readonly object valid_to_ms
-    cdef readonly tuple scope
 
     def __init__(self, id, component, factor_e4, valid_from_ms, valid_to_ms, scope):
         assert component in ("service", "energy", "both")
@@ -178,7 +175,7 @@ cdef class Campaign:
         return f"Campaign({self.id}, {self.component} x {self.factor_e4})"
 
 
-def _reach(tuple scope, str pile_id, str station):
+cdef int _reach(tuple scope, str pile_id, str station) except -1:
     """How closely a scope names a pile: 3 itself, 2 its station, 1 everybody, 0 not at all."""
     if pile_id in scope:
         return 3
@@ -192,9 +189,6 @@ cdef class TariffBook:
 
     Raises ``TariffError`` when two tariffs of one scope begin at the same time, or two campaigns share an id.
     """
-
-    cdef readonly tuple tariffs
-    cdef readonly tuple campaigns
 
     def __init__(self, tuple tariffs not None, tuple campaigns not None):
         self.tariffs = tariffs
@@ -223,26 +217,28 @@ cdef class TariffBook:
 
     def in_force(self, *, str pile_id, str station, object at_ms):
         """The tariff of a pile at an instant: the most specific scope, then the newest begin; ``None`` if none."""
-        best = None
+        cdef Tariff tariff, best = None
+        cdef int reach, nearest = 0
         for tariff in self.tariffs:
             reach = _reach(tariff.scope, pile_id, station)
-            if reach and tariff.valid_from_ms <= at_ms:
-                key = (reach, tariff.valid_from_ms)
-                if best is None or key > best[0]:
-                    best = (key, tariff)
-        return None if best is None else best[1]
+            if reach and reach >= nearest and tariff.valid_from_ms <= at_ms:
+                if reach > nearest or best is None or tariff.valid_from_ms > best.valid_from_ms:
+                    best, nearest = tariff, reach
+        return best
 
     def changes(self, *, str pile_id, str station, object from_ms, object to_ms):
         """Instants within (from_ms, to_ms) at which another tariff comes into force for a pile."""
-        return sorted(
-            {
-                tariff.valid_from_ms
-                for tariff in self.tariffs
-                if _reach(tariff.scope, pile_id, station) and from_ms < tariff.valid_from_ms < to_ms
-            }
-        )
+        cdef Tariff tariff
+        cdef list found = []
+        for tariff in self.tariffs:
+            if from_ms < tariff.valid_from_ms < to_ms and _reach(tariff.scope, pile_id, station):
+                found.append(tariff.valid_from_ms)
+        return sorted(set(found)) if found else found
 
     def campaigns_for(self, *, str pile_id, str station):
         """The campaigns that reach a pile, by id."""
+        cdef Campaign campaign
+        if not self.campaigns:
+            return ()
         found = [campaign for campaign in self.campaigns if _reach(campaign.scope, pile_id, station)]
         return tuple(sorted(found, key=lambda campaign: campaign.id))

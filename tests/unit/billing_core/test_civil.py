@@ -1,11 +1,11 @@
 import zoneinfo
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_core.civil import Zone, iso_local, minute_of_day
+from billing_core.civil import Zone, civil_of, iso_local, minute_of_day
 from gateway.site import zone_of
 from tests.support.evidence import CHINA, HOUR, MINUTE, TEN
 
@@ -72,3 +72,28 @@ def test_equal_tables_are_equal_zones():
 )
 def test_minutes_of_the_day(civil_ms, minute):
     assert minute_of_day(civil_ms) == minute
+
+
+@given(st.datetimes(), st.integers(-720, 840))
+def test_any_date_of_the_calendar_is_written(moment, offset_min):
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    civil_ms = (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)
+    text = iso_local(civil_ms - offset_min * MINUTE, Zone(((0, offset_min * MINUTE),)))
+    shown = f"{'-' if offset_min < 0 else '+'}{abs(offset_min) // 60:02d}:{abs(offset_min) % 60:02d}"
+    assert text == moment.isoformat(timespec="milliseconds") + shown
+
+
+@pytest.mark.parametrize("at_ms", [253_402_300_800_000, -62_135_596_800_001, 2**62])
+def test_what_no_calendar_shows_is_refused(at_ms):
+    with pytest.raises(ValueError, match="outside the years"):
+        iso_local(at_ms, Zone(((0, 0),)))
+
+
+@given(st.from_regex("[0-9]{2}[01][0-9][0-3][0-9][0-2][0-9][0-6][0-9][0-6][0-9]", fullmatch=True))
+def test_a_stamp_is_a_time_or_none(stamp):
+    year, *rest = (int(stamp[at : at + 2]) for at in range(0, 12, 2))
+    try:
+        wanted = (datetime(2000 + year, *rest) - datetime(1970, 1, 1)) // timedelta(milliseconds=1)
+    except ValueError:
+        wanted = None
+    assert civil_of(stamp) == wanted

@@ -50,6 +50,14 @@ def test_numbers_are_written_with_all_their_places():
     assert [fixed.format_factor(each) for each in (10_000, 5_000, 8_850, 0, 1)] == ["1", "0.5", "0.885", "0", "0.0001"]
 
 
+@given(st.integers(-(2**70), 2**70) | st.sampled_from((2**63 - 1, -(2**63), 2**63, -1, 0)), st.integers(0, 12))
+def test_a_number_of_any_size_is_written_exactly(value, decimals):
+    text = fixed.format_scaled(value, decimals)
+    whole, places = text.removeprefix("-").split(".")
+    assert (int(whole + places), len(places), text.startswith("-")) == (abs(value), decimals, value < 0)
+    assert whole == str(int(whole))
+
+
 @given(st.integers(0, 10**12), st.integers(1, 5))
 def test_what_is_written_is_read_back(value, decimals):
     text = fixed.format_scaled(value, decimals)

@@ -1,0 +1,8 @@
+cpdef object share_half_up(object total, object part, object whole)
+cpdef object energy_fee_e4yuan(object energy_e4kwh, object price_e5, object factor_e4=*)
+cpdef object e4yuan_to_fen_half_up(object fee_e4yuan)
+cpdef object loss_adjusted_e4kwh_half_up(object energy_e4kwh, object loss_ratio_e4)
+cpdef str format_e4(object value)
+cpdef str format_e5(object value)
+cpdef str format_fen(object value)
+cpdef str format_factor(object factor_e4)
