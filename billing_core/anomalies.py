@@ -159,13 +159,18 @@ CATALOGUE: tuple[Entry, ...] = (
 
 BY_CODE = {entry.code: entry for entry in CATALOGUE}
 assert len(BY_CODE) == len(CATALOGUE), "each code once"
+_WEIGHTS = {  # the gravest first, then by family
+    entry.code: FAMILIES.index(entry.family) - len(FAMILIES) * RANK[entry.severity] for entry in CATALOGUE
+}
 _FAULTY_AMOUNTS = {entry.code for entry in CATALOGUE if entry.family == "amount" and RANK[entry.severity] > 0}
 _FAULTY_AMOUNTS.add("amount_clamped_at_balance")
+_FAULTS = tuple(entry for entry in CATALOGUE if not entry.is_expected)
+_EXPECTED = tuple(entry for entry in CATALOGUE if entry.is_expected)
 
 
 def detect(evidence: Evidence, findings: Findings) -> tuple[Anomaly, ...]:
     """Every anomaly that holds, in the order of the catalogue."""
-    held = _held(evidence, findings, is_expected=False)
+    held = _held(evidence, findings, _FAULTS)
     codes = {anomaly.code for anomaly in held}
     if codes & _FAULTY_AMOUNTS:
         held = [anomaly for anomaly in held if anomaly.code != "rounding_drift"]
@@ -176,15 +181,15 @@ def detect(evidence: Evidence, findings: Findings) -> tuple[Anomaly, ...]:
 
 def expected(evidence: Evidence, findings: Findings) -> tuple[Anomaly, ...]:
     """Normal situations that a reader may take for faults."""
-    return tuple(_held(evidence, findings, is_expected=True))
+    return tuple(_held(evidence, findings, _EXPECTED))
 
 
-def _held(evidence: Evidence, findings: Findings, *, is_expected: bool) -> list[Anomaly]:
+def _held(evidence: Evidence, findings: Findings, entries: tuple[Entry, ...]) -> list[Anomaly]:
     held = []
-    for entry in CATALOGUE:
-        found = entry.predicate(evidence, findings) if entry.is_expected is is_expected else None
+    for entry in entries:
+        found = entry.predicate(evidence, findings)
         if found is not None:
-            held.append(Anomaly(entry.code, entry.severity, *found))
+            held.append(Anomaly(entry.code, entry.severity, found[0], found[1]))
     return held
 
 
@@ -199,7 +204,11 @@ def primary(held: tuple[Anomaly, ...]) -> Anomaly | None:
     left = unexplained(held)
     if not left:
         return None
-    return min(left, key=lambda each: (-RANK[each.severity], FAMILIES.index(BY_CODE[each.code].family)))
+    return min(left, key=_weight)
+
+
+def _weight(anomaly: Anomaly) -> int:
+    return _WEIGHTS[anomaly.code]
 
 
 def is_grave(held: tuple[Anomaly, ...]) -> bool:

@@ -1,5 +1,7 @@
 from billing_core.adjust cimport Adjustment
 from billing_core.anomalies cimport Anomaly
+from billing_core.civil cimport iso_local
+from billing_core.fixed cimport format_e4, format_e5, format_factor, format_fen
 
 
 cdef class Bill:

@@ -9,20 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from billing_core.anomalies import Anomaly
-from billing_core.bill import Bill
 from billing_core.civil import iso_local
 from billing_core.decision import Verdict
 from billing_core.evidence import Evidence, fingerprints
 from billing_core.findings import Findings
 from billing_core.fixed import format_e4, format_fen
+from billing_core.tolerances import Tolerances
 
 ENGINE = "pilegate-billing/2"
 
 
 def computation_of(
-    evidence: Evidence, findings: Findings, verdict: Verdict, expected: Sequence[Anomaly], bill: Bill
+    evidence: Evidence, findings: Findings, verdict: Verdict, expected: Sequence[Anomaly], amount_fen: int
 ) -> dict[str, Any]:
-    """Everything that a reader needs to reckon the bill again: moments, sources, tolerances, sureness, hashes."""
+    """Everything that a reader needs to reckon the bill again: moments, sources, tolerances, sureness, hashes.
+
+    Args:
+        amount_fen: the charging total.
+    """
     seen = findings.seen
 
     def at(at_ms: int | None) -> str | None:
@@ -60,16 +64,26 @@ def computation_of(
         "gate": {
             "shown": _e4(verdict.gate.shown_e4yuan),
             "limit": format_e4(verdict.gate.limit_e4yuan),
-            "total": format_fen(bill.amount_fen),
+            "total": format_fen(amount_fen),
             "is_passed": verdict.gate.is_passed,
         },
         "decision": verdict.decision,
         "reasons": list(verdict.reasons),
         "expected": [{"code": each.code, "detail": {"en": each.detail_en, "zh": each.detail_zh}} for each in expected],
-        "tolerances": evidence.tolerances.as_dict(),
+        "tolerances": _told(evidence.tolerances),
         "evidence": fingerprints(evidence),
         "judged_at": at(evidence.at_ms),
     }
+
+
+_told_last: list[tuple[Tolerances, dict[str, int | None]]] = []
+
+
+def _told(tolerances: Tolerances) -> dict[str, int | None]:
+    """Every tolerance by name; bill after bill is judged by the same ones."""
+    if not _told_last or _told_last[0][0] is not tolerances:
+        _told_last[:] = [(tolerances, tolerances.as_dict())]
+    return _told_last[0][1]
 
 
 def _e4(value: int | None) -> str | None:

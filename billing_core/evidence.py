@@ -7,8 +7,9 @@ yuan, money of ours fen.
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from json.encoder import encode_basestring_ascii
 
 from billing_core.civil import Zone
 from billing_core.occupancy import OccupancyTerms
@@ -232,27 +233,44 @@ class Evidence:
 
 
 _BESIDE = {"samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final"}
-_CONTEXT = sorted({each.name for each in fields(Evidence)} - _BESIDE)
-_NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(sorted(each.name for each in fields(kind)))
+
+
+def _keys(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """(attribute, its key in JSON), sorted."""
+    return tuple((name, f'"{name}":') for name in sorted(names))
+
+
+_CONTEXT = _keys({each.name for each in fields(Evidence)} - _BESIDE)
+_PARTS: dict[type, tuple[tuple[str, str], ...]] = {
+    kind: _keys(each.name for each in fields(kind))
     for kind in (PileFacts, Authorisation, BmsEnd, ChainLink, OccupancyTerms)
 }
 
 
 def fingerprints(evidence: Evidence) -> dict[str, object]:
     """SHA-256 of what the bill rests on: each record's body, the samples, and everything else together."""
-    rest = {name: _plain(getattr(evidence, name)) for name in _CONTEXT}
     return {
         "records": [record.content_hash for record in evidence.records],
         "samples": hashlib.sha256(canonical(evidence.samples)).hexdigest(),
         "sample_count": len(evidence.samples),
-        "context": hashlib.sha256(_canonical(rest).encode()).hexdigest(),
+        "context": hashlib.sha256(_canonical_parts(evidence, _CONTEXT).encode()).hexdigest(),
     }
 
 
-def _plain(value: object) -> object:
-    names = _NAMES.get(type(value))
-    return value if names is None else {name: getattr(value, name) for name in names}
+def _canonical_parts(value: object, keys: tuple[tuple[str, str], ...]) -> str:
+    return "{" + ",".join([key + _canonical(getattr(value, name)) for name, key in keys]) + "}"
 
 
-_canonical = json.JSONEncoder(separators=(",", ":")).encode  # of names that are sorted already
+def _canonical(value: object) -> str:
+    """JSON without spaces, in ASCII, names sorted: what a digest is made of."""
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    if isinstance(value, tuple):
+        return "[" + ",".join([_canonical(each) for each in value]) + "]"
+    return _canonical_parts(value, _PARTS[type(value)])

@@ -113,6 +113,31 @@ def derive(evidence: Evidence) -> Findings:
     )
 
 
+def with_gross(findings: Findings, gross_fen: int, gross_lines: int) -> Findings:
+    """The same, once it is known what the accepted energy costs without campaigns."""
+    return Findings(
+        findings.seen,
+        findings.record,
+        findings.scale,
+        findings.half_e4kwh,
+        findings.window,
+        findings.registers,
+        findings.sources,
+        findings.energy_e4kwh,
+        findings.energy_basis,
+        findings.energy_percent,
+        findings.must_choose,
+        findings.must_weigh,
+        findings.tariff,
+        findings.sampled,
+        findings.has_clock,
+        findings.times_hold,
+        findings.behind_end_ms,
+        gross_fen,
+        gross_lines,
+    )
+
+
 def _accept(
     evidence: Evidence,
     record: Record | None,

@@ -1,4 +1,5 @@
 from billing_core.evidence cimport Evidence, Record
+from billing_core.fixed cimport share_half_up
 
 
 cdef class Seen:

@@ -1,4 +1,5 @@
 from billing_core.evidence cimport Evidence, Record, Tier
+from billing_core.fixed cimport share_half_up
 from billing_core.seen cimport Seen
 
 

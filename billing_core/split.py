@@ -21,7 +21,7 @@ from billing_core.findings import (
 )
 from billing_core.fixed import loss_adjusted_e4kwh_half_up, share_half_up
 from billing_core.pricing import Line, lines_of
-from billing_core.tariff import Rate, Tariff
+from billing_core.tariff import RATES, Rate, Tariff
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _lines_at_record_prices(record: Record | None) -> list[Line]:
     """Without a tariff the record's own summed price is all there is; a proposal, nothing more."""
     tiers = record.tiers if record is not None else ()
     return [
-        Line(Rate(index), tier.energy_e4kwh, tier.price_e5 or 0, 0)
+        Line(RATES[index], tier.energy_e4kwh, tier.price_e5 or 0, 0)
         for index, tier in enumerate(tiers)
         if tier.energy_e4kwh
     ]
@@ -78,7 +78,7 @@ def _record_split(findings: Findings, evidence: Evidence) -> dict[Rate, int] | N
     record, tariff = findings.record, findings.tariff
     if record is None or tariff is None:
         return None
-    tiers = {Rate(i): tier.energy_e4kwh for i, tier in enumerate(record.tiers) if tier.energy_e4kwh}
+    tiers = {RATES[i]: tier.energy_e4kwh for i, tier in enumerate(record.tiers) if tier.energy_e4kwh}
     total = sum(tiers.values())
     if any(rate not in tariff.prices_e5 for rate in tiers) or not total:
         return None

@@ -19,6 +19,9 @@ class State(IntEnum):
     BILLED = 4
 
 
+STATE_NAMES = tuple(state.name.lower() for state in State)  # by number
+
+
 class SessionEvent(IntEnum):
     """What moves a session."""
 

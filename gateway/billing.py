@@ -12,7 +12,7 @@ from typing import Any
 
 from billing_core.bill import Bill
 from billing_core.evidence import Evidence, Former
-from billing_core.issue import issue_bill
+from billing_core.issue import computation, judge
 from billing_core.tariff import Tariff, TariffBook
 from billing_core.tolerances import Tolerances
 from gateway.chain import RegisterChains
@@ -23,6 +23,8 @@ from gateway.outcome import BillIssued, ChainKept, EventRaised, Outcome, TariffP
 from gateway.priced import Key, key_of, terms_of
 from gateway.site import Site
 from protocol.detect import traits_of
+
+_AT_ONCE = 2_000  # bytes; for more ``hashlib`` lets go of the interpreter, and the loop has to wait for it
 
 Find = Callable[[str], "OpenSession | None"]
 
@@ -116,7 +118,8 @@ class Billing:
         self, session: OpenSession, at_ms: int, reason: str, outcome: Outcome, *, is_final: bool = False
     ) -> Bill | None:
         """Add the next revision of the session's bill; ``None`` when nothing in it would change."""
-        bill = issue_bill(self.evidence(session, at_ms, is_final=is_final), revision=session.revision + 1)
+        evidence = self.evidence(session, at_ms, is_final=is_final)
+        bill, reckoning = judge(evidence, revision=session.revision + 1)
         document = bill.to_json_dict()
         digest = _digest(document)
         if digest == session.bill_digest:
@@ -129,7 +132,8 @@ class Billing:
         if bill.status != "review":
             session.posted_fen = bill.payable_fen
         session.final_at_ms = self._final_at_ms(session, bill, at_ms)
-        outcome.rows.append(bill_row(session, bill, document, at_ms, reason))
+        how = computation(evidence, reckoning)
+        outcome.rows.append(bill_row(session, bill, document, how, at_ms=at_ms, reason=reason))
         self._note_tariff(bill.tariff, outcome)
         outcome.rows.append(bill_event(session.transaction_id, session.revision, document, at_ms))
         self._chain(session, bill, outcome)
@@ -195,7 +199,11 @@ class Billing:
 def _digest(document: Mapping[str, Any]) -> str:
     """The content of a bill, whatever its revision; a second way to the same figures is no change."""
     content = {key: value for key, value in document.items() if key not in ("revision", "basis")}
-    return hashlib.sha256(json_bytes(content)).hexdigest()
+    text = json_bytes(content)
+    digest = hashlib.sha256()
+    for at in range(0, len(text), _AT_ONCE):
+        digest.update(text[at : at + _AT_ONCE])
+    return digest.hexdigest()
 
 
 _UNDECIDED = {
@@ -229,9 +237,16 @@ def bill_event(transaction_id: str, revision: int, document: Mapping[str, Any], 
 
 
 def bill_row(
-    session: OpenSession, bill: Bill, document: Mapping[str, Any], at_ms: int, reason: str, actor: str = "engine"
+    session: OpenSession,
+    bill: Bill,
+    document: Mapping[str, Any],
+    how: Mapping[str, Any],
+    *,
+    at_ms: int,
+    reason: str,
+    actor: str = "engine",
 ) -> BillIssued:
-    """The row of a revision."""
+    """The row of a revision; ``how`` is its computation."""
     return BillIssued(
         transaction_id=session.transaction_id,
         revision=session.revision,
@@ -250,7 +265,7 @@ def bill_row(
         actor=actor,
         body=json_text(document),
         payable_fen=bill.payable_fen,
-        computation=json_text(bill.computation),
+        computation=json_text(how),
     )
 
 

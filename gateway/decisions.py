@@ -308,7 +308,8 @@ def _issued(decision: Decision, session: OpenSession, bill: Bill, at_ms: int) ->
     )
     document = bill.to_json_dict()
     assert bill.revision == session.revision + 1
-    row = bill_row(session, bill, document, at_ms, f"decision:{decision.kind}", decision.actor)
+    reason = f"decision:{decision.kind}"
+    row = bill_row(session, bill, document, bill.computation, at_ms=at_ms, reason=reason, actor=decision.actor)
     row = dataclasses.replace(row, revision=bill.revision)
     return Made(session, row, document, bill)
 

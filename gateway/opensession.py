@@ -8,13 +8,13 @@ from typing import Any
 
 from billing_core.evidence import Authorisation, BmsEnd, Record
 from billing_core.session import ChargingSession
-from billing_core.transitions import State
+from billing_core.transitions import STATE_NAMES, State
 from gateway.facts import frozen_flat, frozen_record, thaw_authorisation, thaw_record
 from gateway.lanes import Lane
 from gateway.outcome import SessionSaved
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass
 class OpenSession:
     """What is known of one transaction while it may still change.
 
@@ -103,8 +103,10 @@ class OpenSession:
     @property
     def timer_at_ms(self) -> int | None:
         """The next deadline, of the machine or of a provisional bill, Unix ms."""
-        moments = [at_ms for at_ms in (self.core.timer_at_ms, self.final_at_ms) if at_ms is not None]
-        return min(moments, default=None)
+        at_ms = self.core.timer_at_ms
+        if at_ms is None or self.final_at_ms is None:
+            return self.final_at_ms if at_ms is None else at_ms
+        return min(at_ms, self.final_at_ms)
 
     def saved(self) -> SessionSaved:
         """The row that brings this session back after a restart; what is saved has changed, so its lane rests."""
@@ -117,7 +119,7 @@ class OpenSession:
             order_no=self.order_no,
             pile_id=core.pile_id,
             connector=core.connector,
-            state=core.state.name.lower(),
+            state=STATE_NAMES[core.state],
             start_channel=self.channel,
             opened_at_ms=core.opened_at_ms,
             ended_at_ms=core.ended_at_ms,
@@ -127,7 +129,7 @@ class OpenSession:
         )
 
     def _frozen(self) -> dict[str, object]:
-        frozen: dict[str, object] = {name: getattr(self, name) for name in self.__slots__ if name != "lane"}
+        frozen: dict[str, object] = {name: getattr(self, name) for name in _FROZEN}
         frozen["core"] = self.core.freeze()
         frozen["authorisation"] = self.authorisation and frozen_flat(self.authorisation)
         frozen["bms_end"] = self.bms_end and frozen_flat(self.bms_end)
@@ -136,7 +138,7 @@ class OpenSession:
         return frozen
 
     @classmethod
-    def thaw(cls, frozen: Mapping[str, Any], states: bytes) -> OpenSession:
+    def thaw(cls, frozen: Mapping[str, Any], states: bytes | bytearray) -> OpenSession:
         """The session that ``saved`` froze.
 
         Args:
@@ -149,3 +151,6 @@ class OpenSession:
         values["bms_end"] = frozen["bms_end"] and BmsEnd(**frozen["bms_end"])
         values["records"] = [thaw_record(record) for record in frozen["records"]]
         return cls(**values)
+
+
+_FROZEN = tuple(each.name for each in dataclasses.fields(OpenSession) if each.name != "lane")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from billing_core.session import ChargingSession
+from billing_core.transitions import STATE_NAMES
 from gateway.opensession import OpenSession
 from gateway.outcome import EventRaised, Notice, RecordStored, SamplesTaken
 from protocol.events import RecordReceived
@@ -23,7 +24,7 @@ def session_event(kind: str, session: OpenSession, at_ms: int) -> EventRaised:
             "pile_id": core.pile_id,
             "connector": core.connector,
             "start_channel": session.channel,
-            "state": core.state.name.lower(),
+            "state": STATE_NAMES[core.state],
             "parallel_no": session.parallel_no,
         },
     )

@@ -137,7 +137,7 @@ class Sessions:
 
     # -- opening --------------------------------------------------------------------------------------
 
-    def restore(self, frozen: Mapping[str, Any], states: bytes) -> OpenSession:
+    def restore(self, frozen: Mapping[str, Any], states: bytes | bytearray) -> OpenSession:
         """Take up a session where a former run left it."""
         session = OpenSession.thaw(frozen, states)
         self.keep(session)

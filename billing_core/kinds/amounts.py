@@ -7,7 +7,7 @@ from billing_core.evidence import Evidence, Record
 from billing_core.findings import Findings, filled_losses, sampled_by_rate
 from billing_core.fixed import energy_fee_e4yuan, format_e4, format_e5, format_fen
 from billing_core.kinds.words import RATE_ZH, Found, both, kwh, local_time
-from billing_core.tariff import RATE_NAMES, Rate, rate_cuts
+from billing_core.tariff import RATE_NAMES, RATES, Rate, rate_cuts
 
 _SIGN_BIT = 2**31
 _FACTOR_ONE_E4 = 10_000
@@ -35,7 +35,7 @@ def _has_price(record: Record, findings: Findings) -> bool:
     """Whether the rates that were used cost anything; where the record names none, whether any rate does."""
     assert findings.tariff is not None
     prices = findings.tariff.prices_e5
-    used = [Rate(index) for index, tier in enumerate(record.tiers) if tier.energy_e4kwh]
+    used = [RATES[index] for index, tier in enumerate(record.tiers) if tier.energy_e4kwh]
     return any(sum(prices.get(rate, (1, 0))) for rate in used or prices)
 
 
@@ -50,7 +50,7 @@ def amount_without_energy(evidence: Evidence, findings: Findings) -> Found | Non
 
 
 def _prices(findings: Findings, index: int) -> tuple[int, int] | None:
-    return findings.tariff.prices_e5.get(Rate(index)) if findings.tariff is not None else None
+    return findings.tariff.prices_e5.get(RATES[index]) if findings.tariff is not None else None
 
 
 def negative_amount(evidence: Evidence, findings: Findings) -> Found | None:
@@ -58,12 +58,13 @@ def negative_amount(evidence: Evidence, findings: Findings) -> Found | None:
     record = findings.record
     if record is None:
         return None
-    told = [record.amount_e4yuan, *(v or 0 for tier in record.tiers for v in (tier.amount_e4yuan, tier.price_e5))]
-    if any(value >= _SIGN_BIT for value in told):
+    if record.amount_e4yuan >= _SIGN_BIT or _has_negative(record):
         return "The record holds a negative amount or price.", "账单含有负金额或负单价。"
     for index, tier in enumerate(record.tiers):
+        if not tier.energy_e4kwh or tier.price_e5 is None:
+            continue
         prices = _prices(findings, index)
-        if tier.energy_e4kwh and prices is not None and tier.price_e5 is not None and tier.price_e5 < prices[1]:
+        if prices is not None and tier.price_e5 < prices[1]:
             return both(
                 "The price of {rate}, {a} yuan/kWh, is below the service price {b}: its energy fee would be negative.",
                 "{zh}时段单价{a}元/度低于服务费单价{b},电费为负。",
@@ -75,6 +76,13 @@ def negative_amount(evidence: Evidence, findings: Findings) -> Found | None:
     return None
 
 
+def _has_negative(record: Record) -> bool:
+    for tier in record.tiers:
+        if tier.amount_e4yuan >= _SIGN_BIT or (tier.price_e5 is not None and tier.price_e5 >= _SIGN_BIT):
+            return True
+    return False
+
+
 def line_tolerance(evidence: Evidence, record: Record) -> int:
     """0.0001 yuan, or 0.01 yuan for piles whose amounts are all whole fen, unless configured."""
     if evidence.tolerances.amount_line_e4yuan is not None:
@@ -83,21 +91,17 @@ def line_tolerance(evidence: Evidence, record: Record) -> int:
     return 100 if amounts and all(amount % 100 == 0 for amount in amounts) else 1
 
 
-def _rated_energy(record: Record, index: int) -> int:
-    tier = record.tiers[index]
-    return tier.loss_energy_e4kwh if filled_losses(record) else tier.energy_e4kwh
-
-
 def amount_recompute_mismatch(evidence: Evidence, findings: Findings) -> Found | None:
     """An amount is not energy × the record's own price, or the total is not the sum."""
     record = findings.record
     if record is None or is_clamped(evidence, findings):
         return None
-    tolerance_nano = line_tolerance(evidence, record) * 100_000
+    tolerance_nano, has_losses = line_tolerance(evidence, record) * 100_000, filled_losses(record)
     for index, tier in enumerate(record.tiers):
         if tier.price_e5 is None:
             continue
-        exact_nano = _rated_energy(record, index) * tier.price_e5
+        rated_e4kwh = tier.loss_energy_e4kwh if has_losses else tier.energy_e4kwh
+        exact_nano = rated_e4kwh * tier.price_e5
         if abs(tier.amount_e4yuan * 100_000 - exact_nano) > tolerance_nano:
             return both(
                 "The amount of {rate} is {a} yuan, energy times price makes {b} yuan.",
@@ -105,7 +109,7 @@ def amount_recompute_mismatch(evidence: Evidence, findings: Findings) -> Found |
                 rate=RATE_NAMES[index],
                 zh=RATE_ZH[index],
                 a=format_e4(tier.amount_e4yuan),
-                b=format_e4(energy_fee_e4yuan(_rated_energy(record, index), tier.price_e5)),
+                b=format_e4(energy_fee_e4yuan(rated_e4kwh, tier.price_e5)),
             )
     total = sum(tier.amount_e4yuan for tier in record.tiers)
     if abs(total - record.amount_e4yuan) > evidence.tolerances.amount_total_e4yuan:
@@ -163,10 +167,10 @@ def price_not_in_tariff(evidence: Evidence, findings: Findings) -> Found | None:
     if record is None or tariff is None:
         return None
     for index, tier in enumerate(record.tiers):
-        prices = _prices(findings, index)
-        if tier.price_e5 is None:
+        if tier.price_e5 is None or not tier.energy_e4kwh:
             continue
-        if tier.energy_e4kwh and not _is_in_force(evidence, findings, Rate(index), tier.price_e5):
+        if not _is_in_force(evidence, findings, RATES[index], tier.price_e5):
+            prices = _prices(findings, index)
             return both(
                 "The record prices {rate} at {a} yuan/kWh, tariff {no} says {b}.",
                 "{zh}时段单价{a}元/度,计费模型{no}为{b}。",
@@ -186,7 +190,7 @@ def tou_split_mismatch(evidence: Evidence, findings: Findings) -> Found | None:
         return None
     tolerance, seen = evidence.tolerances.period(record.energy_e4kwh), sampled_by_rate(findings)
     for index, tier in enumerate(record.tiers):
-        by_samples = seen.get(Rate(index), 0)
+        by_samples = seen.get(RATES[index], 0)
         if abs(tier.energy_e4kwh - by_samples) > tolerance:
             return both(
                 "The record books {a} kWh as {rate}, the live readings show {b} kWh.",
@@ -260,17 +264,14 @@ def discount_misapplied(evidence: Evidence, findings: Findings) -> Found | None:
     if record is None or span is None:
         return None
     campaigns = evidence.tariffs.campaigns_for(pile_id=evidence.pile.pile_id, station=evidence.pile.station)
-    for index, tier in enumerate(record.tiers):
+    for index, tier in enumerate(record.tiers if campaigns else ()):
         prices = _prices(findings, index)
-        service_e4, energy_e4, _ = best_factors(campaigns, span[0], prices or (0, 0))
+        if not tier.energy_e4kwh or prices is None or tier.price_e5 is None:
+            continue
+        service_e4, energy_e4, _ = best_factors(campaigns, span[0], prices)
         if service_e4 == _FACTOR_ONE_E4 or energy_e4 != _FACTOR_ONE_E4:
             continue
-        if (
-            tier.energy_e4kwh
-            and prices is not None
-            and tier.price_e5 is not None
-            and tier.price_e5 * 10_000 < (prices[0] * 10_000 + prices[1] * service_e4)
-        ):
+        if tier.price_e5 * 10_000 < prices[0] * 10_000 + prices[1] * service_e4:
             return both(
                 "The record's price of {rate}, {a} yuan/kWh, discounts the energy fee; the campaign is on the service.",
                 "{zh}时段单价{a}元/度连电费一并打折,而活动仅针对服务费。",

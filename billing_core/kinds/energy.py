@@ -281,15 +281,13 @@ def loss_ratio_mismatch(evidence: Evidence, findings: Findings) -> Found | None:
     if record is None or tariff is None or not filled_losses(record):
         return None
     for tier in record.tiers:
-        wanted = loss_adjusted_e4kwh_half_up(tier.energy_e4kwh, tariff.loss_ratio_e4)
-        told = tier.loss_energy_e4kwh
-        is_right = agrees_with_losses(told, tier.energy_e4kwh, tariff.loss_ratio_e4)
-        if not (is_right if tariff.loss_ratio_e4 else told == wanted):
+        told, ratio_e4 = tier.loss_energy_e4kwh, tariff.loss_ratio_e4
+        if not (agrees_with_losses(told, tier.energy_e4kwh, ratio_e4) if ratio_e4 else told == tier.energy_e4kwh):
             return both(
                 "The loss-adjusted energy is {a} kWh, tariff {no} makes {b} kWh of it.",
                 "计损电量{a}度,按计费模型{no}应为{b}度。",
                 a=kwh(tier.loss_energy_e4kwh),
                 no=tariff.model_no,
-                b=kwh(wanted),
+                b=kwh(loss_adjusted_e4kwh_half_up(tier.energy_e4kwh, ratio_e4)),
             )
     return None

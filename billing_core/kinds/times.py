@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from billing_core.civil import civil_of
 from billing_core.evidence import Evidence, Record
 from billing_core.findings import RECORD_DUE_MS, Findings, is_before_life
 from billing_core.kinds.words import Found, both, kwh, local_time, minutes
@@ -12,14 +11,13 @@ _AGREE_MS = 60_000
 _ZONE_STEP_MS = 1_800_000
 _ZONE_SLACK_MS = 90_000
 _DAY_MS = 86_400_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _faulty(record: Record | None, fault: str) -> str | None:
-    if record is None:
+    if record is None or (record.started_fault != fault and record.ended_fault != fault):
         return None
     which = [name for name, found in (("start", record.started_fault), ("end", record.ended_fault)) if found == fault]
-    return " and ".join(which) or None
+    return " and ".join(which)
 
 
 def time_zero_date(evidence: Evidence, findings: Findings) -> Found | None:
@@ -39,18 +37,22 @@ def time_invalid_field(evidence: Evidence, findings: Findings) -> Found | None:
 
 
 def _decoded(record: Record | None) -> list[int]:
-    times = () if record is None else (record.started_ms, record.ended_ms)
-    return [at_ms for at_ms in times if at_ms is not None]
+    if record is None:
+        return []
+    if record.started_ms is not None and record.ended_ms is not None:
+        return [record.started_ms, record.ended_ms]
+    return [at_ms for at_ms in (record.started_ms, record.ended_ms) if at_ms is not None]
 
 
 def time_epoch_reset(evidence: Evidence, findings: Findings) -> Found | None:
     """The record's times lie before the pile was commissioned, or before any such pile."""
-    if not any(is_before_life(evidence, at_ms) for at_ms in _decoded(findings.record)):
-        return None
-    return (
-        "The charger's clock had been reset: its times lie before it was put into service.",
-        "充电桩时钟被复位:记录时间早于投运日期。",
-    )
+    for at_ms in _decoded(findings.record):
+        if is_before_life(evidence, at_ms):
+            return (
+                "The charger's clock had been reset: its times lie before it was put into service.",
+                "充电桩时钟被复位:记录时间早于投运日期。",
+            )
+    return None
 
 
 def time_future(evidence: Evidence, findings: Findings) -> Found | None:
@@ -124,9 +126,13 @@ def time_clock_skew(evidence: Evidence, findings: Findings) -> Found | None:
 def time_step_mid_session(evidence: Evidence, findings: Findings) -> Found | None:
     """Exactly one end is off."""
     offsets = offsets_ms(evidence, findings)
-    if offsets is None or sum(abs(offset) > evidence.tolerances.clock_ms for offset in offsets) != 1:
+    if offsets is None:
         return None
-    index = 0 if abs(offsets[0]) > evidence.tolerances.clock_ms else 1
+    clock_ms = evidence.tolerances.clock_ms
+    is_start_off, is_end_off = abs(offsets[0]) > clock_ms, abs(offsets[1]) > clock_ms
+    if is_start_off == is_end_off:
+        return None
+    index = 0 if is_start_off else 1
     return (
         f"The record's {('start', 'end')[index]} is {abs(offsets[index]) // 1000} s away from what the gateway saw.",
         f"账单{('开始', '结束')[index]}时间与网关记录相差{abs(offsets[index]) // 1000}秒。",
@@ -174,19 +180,17 @@ def _serial_ms(evidence: Evidence) -> int | None:
     serial = evidence.transaction_id
     if len(serial) != 32 or not serial.isdecimal() or not serial.startswith(evidence.pile.pile_id):
         return None
-    try:
-        year, month, day, hour, minute, second = (int(serial[at : at + 2]) for at in range(16, 28, 2))
-        stamp = datetime(2000 + year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return None
-    civil_ms = int((stamp - _EPOCH).total_seconds()) * 1000
-    return int(evidence.zone.instants(civil_ms)[0])
+    stamped_ms = civil_of(serial[16:28])
+    return None if stamped_ms is None else int(evidence.zone.instants(stamped_ms)[0])
 
 
 def serial_time_conflict(evidence: Evidence, findings: Findings) -> Found | None:
     """The time in the transaction number is more than a day away from the record's plausible start."""
-    record, stamped_ms = findings.record, _serial_ms(evidence)
-    if record is None or record.started_ms is None or stamped_ms is None:
+    record = findings.record
+    if record is None or record.started_ms is None:
+        return None
+    stamped_ms = _serial_ms(evidence)
+    if stamped_ms is None:
         return None
     is_plausible = not is_before_life(evidence, record.started_ms) and (
         record.started_ms <= record.rx_ms + evidence.tolerances.clock_ms

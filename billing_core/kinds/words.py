@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from string import Formatter
 
 from billing_core.civil import iso_local
 from billing_core.evidence import Evidence
@@ -15,9 +16,24 @@ Predicate = Callable[[Evidence, Findings], "Found | None"]
 RATE_ZH = ("尖", "峰", "平", "谷", "深谷")
 
 
+_CUT: dict[str, tuple[tuple[str, str | None], ...]] = {}  # template -> (text, name of the value behind it)
+
+
 def both(template_en: str, template_zh: str, **values: object) -> Found:
-    """The same values in both languages."""
-    return template_en.format(**values), template_zh.format(**values)
+    """The same values in both languages; a template names them in braces, and is taken apart once."""
+    return _filled(template_en, values), _filled(template_zh, values)
+
+
+def _filled(template: str, values: Mapping[str, object]) -> str:
+    cut = _CUT.get(template)
+    if cut is None:
+        cut = _CUT[template] = tuple((text, name) for text, name, _, _ in Formatter().parse(template))
+    said = []
+    for text, name in cut:
+        said.append(text)
+        if name is not None:
+            said.append(str(values[name]))
+    return "".join(said)
 
 
 def local_time(evidence: Evidence, at_ms: int) -> str:

@@ -1,4 +1,6 @@
 import dataclasses
+import hashlib
+import json
 
 import pytest
 
@@ -86,3 +88,20 @@ def test_every_other_field_is_part_of_the_context():
     one = evidence()
     for name in ("opened_at_ms", "start_accepted_at_ms", "login_at_ms", "next_start_at_ms", "link_lost_at_ms"):
         assert fingerprints(dataclasses.replace(one, **{name: 7}))["context"] != fingerprints(one)["context"], name
+
+
+def test_the_context_is_digested_as_sorted_json_without_spaces():
+    whole = evidence(
+        occupancy=OccupancyTerms(), previous=before(account='x"\u00e9\x7f'), vins=("A", "B"), login_at_ms=-5
+    )
+    beside = {"samples", "records", "tariffs", "zone", "tolerances", "former", "at_ms", "is_final"}
+    names = {each.name for each in dataclasses.fields(whole)} - beside
+    plain = {name: _plain(getattr(whole, name)) for name in names}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    assert fingerprints(whole)["context"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value):
+    if not dataclasses.is_dataclass(value):
+        return value
+    return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}

@@ -1,7 +1,7 @@
 import pytest
 
 from billing_core.evidence import Former
-from billing_core.issue import issue_bill, order_no
+from billing_core.issue import computation, issue_bill, judge, order_no
 from billing_core.occupancy import OccupancyTerms
 from tests.support.evidence import (
     CHINA,
@@ -136,3 +136,12 @@ def test_a_posted_bill_is_lowered_at_once_and_told_so():
     assert found.explanation_en[1] == (
         "This bill corrects an earlier one from 31.05 to 30.27 yuan; the difference of 0.78 yuan is returned to you."
     )
+
+
+def test_a_judgement_is_the_bill_without_how_it_was_reached():
+    whole = evidence()
+    judged, reckoning = judge(whole, revision=3)
+    issued = issue_bill(whole, revision=3)
+    assert judged.to_json_dict() == issued.to_json_dict()
+    assert judged.computation == {}
+    assert computation(whole, reckoning) == issued.computation

@@ -1,0 +1,1 @@
+from billing_core.evidence cimport Authorisation, BmsEnd, PileFacts, Record, Tier

@@ -1,0 +1,2 @@
+from billing_core.evidence cimport Record
+from gateway.opensession cimport OpenSession

@@ -1,0 +1,2 @@
+from billing_core.session cimport ChargingSession
+from gateway.opensession cimport OpenSession
