@@ -116,6 +116,8 @@ class RowWriter:
         self._endpoints = endpoints
         self._envelope = envelope
         self._digests: dict[str, bytes] = {}
+        self._taken: dict[str, o.SamplesTaken] = {}  # by session, all of the open transaction in one
+        self._sessions: dict[str, o.SessionSaved] = {}  # the newest of the open transaction
         self._many_samples = _Many(connection, _PUT_SAMPLES)
         self._many_frames = _Many(connection, _PUT_FRAMES)
         self._writers: dict[type, Callable[[Any], None]] = {
@@ -141,6 +143,8 @@ class RowWriter:
     def undone(self) -> None:
         """The open transaction was rolled back: what was remembered of it is forgotten."""
         self._digests.clear()
+        self._taken.clear()
+        self._sessions.clear()
         self._many_samples.drop()
         self._many_frames.drop()
 
@@ -150,34 +154,52 @@ class RowWriter:
 
     def finish(self) -> None:
         """Write what still gathers: the transaction ends."""
-        self._many_samples.put()
+        self._put_samples()
+        self._put_sessions()
         self._many_frames.put()
 
     def _samples(self, r: o.SamplesTaken) -> None:
-        self._many_samples.add(r)
+        former = self._taken.get(r.transaction_id)
+        if former is not None:
+            energy_e4kwh = former.energy_e4kwh if r.energy_e4kwh is None else r.energy_e4kwh
+            r = o.SamplesTaken(r.transaction_id, former.at_ms, energy_e4kwh, former.states + r.states)
+        self._taken[r.transaction_id] = r
+
+    def _put_samples(self) -> None:
+        for taken in self._taken.values():
+            self._many_samples.add(taken)
+        self._taken.clear()
+        self._many_samples.put()
 
     def _samples_left(self, r: o.SamplesLeft) -> None:
-        self._many_samples.put()
+        self._put_samples()
         self._connection.execute("DELETE FROM sample_block WHERE transaction_id = ?", (r.transaction_id,))
         self._connection.execute("DELETE FROM register_chain WHERE transaction_id = ?", (r.transaction_id,))
 
     def _session(self, r: o.SessionSaved) -> None:
-        self._connection.execute(
-            _SAVE_SESSION,
-            (
-                r.transaction_id,
-                r.order_no,
-                r.pile_id,
-                r.connector,
-                r.state,
-                r.start_channel,
-                r.opened_at_ms,
-                r.ended_at_ms,
-                r.energy_e4kwh,
-                _json(r.frozen),
-                r.due_at_ms,
-            ),
-        )
+        self._sessions[r.transaction_id] = r
+
+    def _put_sessions(self) -> None:
+        """Write each session once: what it was for a moment within the transaction nobody can see."""
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        for r in sessions:
+            self._connection.execute(
+                _SAVE_SESSION,
+                (
+                    r.transaction_id,
+                    r.order_no,
+                    r.pile_id,
+                    r.connector,
+                    r.state,
+                    r.start_channel,
+                    r.opened_at_ms,
+                    r.ended_at_ms,
+                    r.energy_e4kwh,
+                    _json(r.frozen),
+                    r.due_at_ms,
+                ),
+            )
 
     def _record(self, r: o.RecordStored) -> None:
         self._connection.execute(
@@ -259,6 +281,7 @@ class RowWriter:
         )
 
     def _pile(self, r: o.PileSeen) -> None:
+        self._put_sessions()  # they began with the firmware of before
         values = (r.pile_id, r.protocol, r.firmware_version, r.connector_count, r.current, r.at_ms)
         self._connection.execute(_SEE_PILE, values)
 
