@@ -26,7 +26,7 @@ cdef object _new = tuple.__new__
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 
 
-# Nothing that it holds can lead back to it, and ten thousand of them would be looked through twice a second.
+# Nothing that it holds can lead back to it, and ten thousand of them would be looked through again and again.
 @cython.no_gc
 cdef class FrameBlock:
     """What gathers of one pile until it is handed to the store.
