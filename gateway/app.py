@@ -49,7 +49,7 @@ from protocol.events import PileEvent
 log = structlog.get_logger()
 
 _TICK_MS = 1_000
-_KEEP_MS = 700  # of the second in which telemetry must be on the disk; what is left is for the disk
+_KEEP_MS = 500  # half of the second in which telemetry must be on the disk; the rest is for loop and disk
 _KEPT_AT_ONCE = 500  # sessions or piles: half a millisecond
 _GC_THRESHOLDS = (2_000, 3, 200)  # young generations: a millisecond or a few; all that was not frozen: hardly ever
 _SWITCH_S = 0.0005  # what another thread may keep the loop waiting for the interpreter; the default is ten times that
