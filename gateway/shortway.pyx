@@ -81,7 +81,7 @@ cdef class ShortWay:
         self._spoken_no = 0
 
     def received(self, bytes data not None, int64_t at_ms):
-        """Bytes came in, or had their turn; everything they lead to happens before this returns, but what waits for a commit.
+        """Bytes came in, or had their turn; all they lead to happens before this returns, but what waits for a commit.
 
         A read is taken whole or, behind a closing, not at all: what the capture holds was all acted upon.
         """

@@ -1,11 +1,11 @@
 """Lines of plain TCP, read and written without an object or a call of Python for each read.
 
-The event loop watches one descriptor, that of an epoll of our own in which all lines stand. When it tells, one *turn*
-is taken: of the lines that are ready each is read once, ``EVENTS`` of them with one look at the clock, and so on until
-none is left or some milliseconds are over; who is still ready then is served in the next turn, behind those that were
-not. So the loop does all else between turns as it always did. What only repeats goes from the buffer that all lines share
-to ``ShortWay`` and back into the socket; the rest of a read is given to the line's link, which is a protocol of asyncio
-in all but its base class.
+The event loop watches one descriptor, that of an epoll of our own in which all lines stand. When it tells, one
+*turn* is taken: of the lines that are ready each is read once, ``EVENTS`` of them with one look at the clock, and so on
+until none is left or some milliseconds are over; who is still ready is served in the next turn, behind those who were
+not. So the loop does all else between turns as it always did. What only repeats goes from the buffer that all lines
+share to ``ShortWay`` and back into the socket; the rest of a read is given to the line's link, which is a protocol of
+asyncio in all but its base class.
 
 A line ends as transports of asyncio do: ``connection_lost`` is called by the loop, never within a turn, and only behind
 it is the descriptor given back. So no event of a turn can meet another line under the number of one that ended.
