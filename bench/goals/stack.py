@@ -13,6 +13,8 @@ from bench.piles import FIRST_PILE
 from bench.size import Size
 
 _SAMPLES = 10
+_TIMES = 4  # so many further links, beside those that are driven
+_SETTLE_MS = 500
 _HERE = Path(__file__).parents[1]
 
 
@@ -26,8 +28,23 @@ def _run(server_pid: int, load: Process, order: str) -> float:
     return float(told["acknowledged"]) * 1e9 / used.total_ns
 
 
-def _memory(pid: int, before: int, links: int) -> float:
-    return (resident_bytes(pid) - before) / links
+def _stack_load(port: int, links: int) -> Process:
+    load = Process(sys.executable, str(_HERE / "stack_load.py"), str(port), str(links))
+    assert json.loads(load.line())["links"] == links
+    return load
+
+
+def _memory(gateway: Gateway, stack: Process, port: int, few: int, loads: list[Process]) -> tuple[float, float]:
+    """Bytes of a link on either side: what further links add to a process that holds a few already.
+
+    What grows once, with the first of them, is no link's.
+    """
+    before = resident_bytes(gateway.pid), resident_bytes(stack.pid)
+    many = _TIMES * few
+    loads.append(load := Load(gateway.port, many, FIRST_PILE + few))
+    load.run(f"wait {_SETTLE_MS}")
+    loads.append(_stack_load(port, many))
+    return (resident_bytes(gateway.pid) - before[0]) / many, (resident_bytes(stack.pid) - before[1]) / many
 
 
 def measure_p9(size: Size, directory: Path) -> list[Measure]:
@@ -37,17 +54,16 @@ def measure_p9(size: Size, directory: Path) -> list[Measure]:
     memory = Measure("P9", "memory of a link", "bytes", "ocpp + websockets", 0.2)
     place = directory / "p9"
     place.mkdir()
-    gateway = Gateway(place, size.stack_links)
+    few = size.stack_links
+    gateway = Gateway(place, few + _TIMES * few)
     stack = Process(sys.executable, str(_HERE / "stack_server.py"))
     loads: list[Process] = []
     try:
         port = int(stack.line())
-        empty = resident_bytes(gateway.pid), resident_bytes(stack.pid)
-        loads.append(Load(gateway.port, size.stack_links, FIRST_PILE))
-        loads.append(Process(sys.executable, str(_HERE / "stack_load.py"), str(port), str(size.stack_links)))
-        assert json.loads(loads[1].line())["links"] == size.stack_links
-        links = size.stack_links
-        memory.add(_memory(gateway.pid, empty[0], links), _memory(stack.pid, empty[1], links))
+        loads.append(first := Load(gateway.port, few, FIRST_PILE))
+        first.run(f"wait {_SETTLE_MS}")
+        loads.append(_stack_load(port, few))
+        memory.add(*_memory(gateway, stack, port, few, loads))
         for _ in range(size.live_rounds):
             order = f"whole {_SAMPLES} {size.stack_ms}"
             rate.add(_run(gateway.pid, loads[0], order), _run(stack.pid, loads[1], order))
