@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 
 # At most seven bytes: 56 bits.
@@ -25,6 +25,23 @@ cdef inline int64_t unsigned_big(const uint8_t* at, int width) noexcept nogil:
     cdef int64_t value = 0
     cdef int i
     for i in range(width):
+        value = (value << 8) | at[i]
+    return value
+
+
+# At most seven bytes; the sign bit is the highest of the last one.
+@cython.overflowcheck(False)
+cdef inline int64_t signed_little(const uint8_t* at, int width) noexcept nogil:
+    cdef int64_t value = unsigned_little(at, width)
+    return value - (<int64_t>1 << (8 * width)) if at[width - 1] & 0x80 else value
+
+
+# Eight bytes fill an unsigned slot exactly.
+@cython.overflowcheck(False)
+cdef inline uint64_t unsigned_wide(const uint8_t* at) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(7, -1, -1):
         value = (value << 8) | at[i]
     return value
 

@@ -28,6 +28,10 @@ cdef enum:
     BYTES_COUNTED = 9
     REST_HEX = 10
 
+cdef enum:
+    LANE_STEPS = 128
+
+cdef uint64_t EVEN_BYTES = 0x00FF00FF00FF00FF
 cdef uint16_t _TABLE[8][256]
 cdef const char* _DIGITS = b"0123456789ABCDEF"
 
@@ -92,9 +96,19 @@ def checksum(bytes data not None):
 @cython.overflowcheck(False)
 cdef uint8_t sum8(const uint8_t* data, Py_ssize_t size) noexcept nogil:
     """The low eight bits of the sum of all bytes."""
+    cdef uint64_t eight, lanes
     cdef uint8_t total = 0
-    cdef Py_ssize_t i
-    # hot: size bounds every read
+    cdef Py_ssize_t i, steps
+    # hot: eight bytes a step, summed in four lanes of sixteen bits, which 128 steps cannot fill
+    while size >= 8:
+        lanes = 0
+        steps = min(size >> 3, LANE_STEPS)
+        for _ in range(steps):
+            memcpy(&eight, data, 8)
+            lanes += (eight & EVEN_BYTES) + ((eight >> 8) & EVEN_BYTES)
+            data += 8
+        size -= 8 * steps
+        total += <uint8_t>(lanes + (lanes >> 16) + (lanes >> 32) + (lanes >> 48))
     for i in range(size):
         total += data[i]
     return total
@@ -103,23 +117,6 @@ cdef uint8_t sum8(const uint8_t* data, Py_ssize_t size) noexcept nogil:
 def byte_sum(bytes data not None):
     """The low eight bits of the sum of ``data``."""
     return sum8(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
-
-
-# At most seven bytes; the sign bit is the highest of the last one.
-@cython.overflowcheck(False)
-cdef inline int64_t _signed(const uint8_t* at, int width) noexcept nogil:
-    cdef int64_t value = unsigned_little(at, width)
-    return value - (<int64_t>1 << (8 * width)) if at[width - 1] & 0x80 else value
-
-
-# Eight bytes fill an unsigned slot exactly.
-@cython.overflowcheck(False)
-cdef inline uint64_t _wide(const uint8_t* at) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef int i
-    for i in range(7, -1, -1):
-        value = (value << 8) | at[i]
-    return value
 
 
 cdef str hex_text(const uint8_t* at, Py_ssize_t size):
@@ -225,10 +222,10 @@ cdef class OpTable:
                     last = unsigned_big(body + at, width)
                     into[name] = last
                 elif op == SINT:
-                    last = _signed(body + at, width)
+                    last = signed_little(body + at, width)
                     into[name] = last
                 elif op == UINT_WIDE:
-                    into[name] = _wide(body + at)
+                    into[name] = unsigned_wide(body + at)
                 elif op == HEX:
                     into[name] = hex_text(body + at, width)
                 else:

@@ -6,7 +6,7 @@ cdef class Envelope:
     cdef int _second  # the second start byte, -1 without one
     cdef Py_ssize_t _length_at, _around, _least, _check_from, _type_at, _flag_at, _smallest
     cdef bint _is_wide_length, _is_wide_type
-    cdef int _check, _tail, _flag_most, _uncounted
+    cdef int _check, _tail, _flag_most, _secret, _uncounted
     cdef readonly Py_ssize_t most
 
     cdef Py_ssize_t head(self) noexcept nogil

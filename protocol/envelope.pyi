@@ -20,6 +20,7 @@ class Envelope:
         type_width: int,
         flag_at: int,
         flag_most: int,
+        secret: int = 0xFF,
         uncounted: int = 0,
     ) -> None: ...
 

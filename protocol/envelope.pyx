@@ -25,12 +25,13 @@ cdef class Envelope:
         check_from: the first byte under the checksum.
         type_at, type_width: where the type stands.
         flag_at: a byte that is at most ``flag_most`` in every frame of this protocol.
+        secret: bits of that byte that say that the body is not in clear.
         uncounted: bytes that a length leaves out when it counts the body alone; 0 when nobody writes that.
     """
 
     def __init__(
         self, bytes start not None, *, length_at, length_width, around, least, most, check, check_from,
-        type_at, type_width, flag_at, flag_most, uncounted=0,
+        type_at, type_width, flag_at, flag_most, secret=0xFF, uncounted=0,
     ):
         assert 1 <= len(start) <= 2
         assert 1 <= length_width <= 2
@@ -42,7 +43,7 @@ cdef class Envelope:
         self._check, self._check_from = check, check_from
         self._tail = 2 if check == BY_CRC else 1
         self._type_at, self._is_wide_type = type_at, type_width == 2
-        self._flag_at, self._flag_most, self._uncounted = flag_at, flag_most, uncounted
+        self._flag_at, self._flag_most, self._secret, self._uncounted = flag_at, flag_most, secret, uncounted
         self._smallest = least + around
         assert self._smallest >= max(type_at + type_width, check_from + self._tail), "a frame holds its own head"
 

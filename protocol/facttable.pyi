@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from protocol.envelope import Envelope
@@ -15,7 +15,7 @@ class Rendering(Mapping[str, object]):
 
 class FactTable:
     size: int
-    is_exact: bool
+    sizes: frozenset[int] | None
     kind: type
     def __init__(
         self,
@@ -23,11 +23,22 @@ class FactTable:
         rows: Sequence[tuple[str | None, int, int, int, int, int | None, int, object]],
         size: int,
         *,
-        is_exact: bool = False,
+        sizes: frozenset[int] | None = None,
         speaker: tuple[int, int] = (0, 0),
+        learnt: Sequence[tuple[int, int]] = (),
+        same: Container[str] = (),
+        only: tuple[int, int, int] = (0, 0, 0),
     ) -> None: ...
 
 class Facts:
     def __init__(self, envelope: Envelope, tables: Mapping[int, Sequence[FactTable]]) -> None: ...
-    def read(self, frame: bytes, at_ms: int, scale: int = 1) -> Any: ...
+    def read(
+        self,
+        frame: bytes,
+        at_ms: int,
+        scale: int = 1,
+        reference: int = 0,
+        pile: str | None = None,
+        link: object = None,
+    ) -> Any: ...
     def speaker_of(self, frame: bytes) -> bytes: ...

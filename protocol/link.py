@@ -210,7 +210,7 @@ class Link:
             return fact
         if self.pile_id is None:
             self.pile_id = fact.pile_id
-        self._talk.ear.know(cut.data, fact.pile_id)
+        self._talk.ear.know(cut.data, fact)
         return fact
 
     # -- bytes of a gateway, in a log -----------------------------------------------------------------

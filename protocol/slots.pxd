@@ -18,10 +18,17 @@ cdef extern from *:
     static inline void put(PyObject *object, Py_ssize_t slot, PyObject *value) {
         *(PyObject **)((char *)object + slot) = value;
     }
+    /* What another object has in that slot, with a reference of its own. */
+    static inline PyObject *taken(PyObject *from, Py_ssize_t slot) {
+        PyObject *value = *(PyObject **)((char *)from + slot);
+        Py_INCREF(value);
+        return value;
+    }
     """
     Py_ssize_t slot_of(object member)
     object blank_of(object kind)
     void put(object into, Py_ssize_t slot, PyObject* value) noexcept
+    PyObject* taken(PyObject* origin, Py_ssize_t slot) noexcept
     PyObject* PyLong_FromLongLong(long long value) except NULL
     PyObject* PyTuple_GET_ITEM(PyObject* items, Py_ssize_t index) noexcept
     void Py_INCREF(PyObject* it) noexcept

@@ -1,24 +1,51 @@
-"""The AA F5 family: frames of a pile to facts.
+"""The AA F5 family: what frames of a pile tell, declared for each profile.
 
 Source: the texts and firmware that docs/protocols/aaf5.md lists; every ruling on an ambiguity stands there.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Protocol
 
 from protocol import commands as c
 from protocol import events as e
+from protocol.attributes import (
+    BODY,
+    LINK,
+    LINK_PILE,
+    MOMENT,
+    REFERENCE,
+    Attribute,
+    Blank,
+    Choice,
+    Either,
+    Fact,
+    Field,
+    Given,
+    Made,
+    Number,
+    Or,
+    Shown,
+    Sum,
+    Text,
+    Time,
+    Values,
+    attribute_of,
+)
+from protocol.dialects.aaf5_bodies import STATUS
 from protocol.dialects.aaf5_codes import stop_kind, stop_text
-from protocol.dialects.aaf5_frames import LV34, OP30, SH52, SL
-from protocol.dialects.aaf5_profiles import profile_named
+from protocol.dialects.aaf5_frames import ENVELOPE, FORMS, LV34, OP30, SH52, SL, UP, Form
+from protocol.dialects.aaf5_profiles import PERIODS_OPTION, profile_named
 from protocol.dialects.aaf5_times import pile_time
-from protocol.dialects.aaf5_wire import render_fields, text_of
-from protocol.facttable import Rendering
-from protocol.wire import WireFrame
+from protocol.dialects.aaf5_wire import render_raw
+from protocol.facttable import Facts, FactTable
+from protocol.fields import Op
+from protocol.flattening import fact_table, place_of
+from protocol.layout import Layout
 
 _OWN = re.compile(r"[0-9A-Za-z]{13}\d{18}")
 _CARD_DIGITS = 16
@@ -39,26 +66,19 @@ _CONTROLS: dict[int, type[c.Command]] = {
 _TEXTS: dict[int, type[c.Command]] = {CLOCK: c.SyncTime, QR_PREFIX: c.SetQrPrefix}
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One frame of a pile, and what its link knows.
+class Knowing(Protocol):
+    """What a link knows besides what a frame says.
 
     Attributes:
-        ref: what the answer hands back.
-        connector_for: the connector that a card is for, when the frame names none.
         started: connector → (reserved word, number) of the newest start on this link.
         clock_ms: the local civil time that the pile was told last.
     """
 
-    wire: WireFrame
-    at_ms: int
-    pile_id: str
-    profile: str
-    ref: int
-    connector_for: Callable[[str], int]
     started: Mapping[int, tuple[int, str]]
     clock_ms: int | None
-    options: frozenset[str]
+
+    def connector_for(self, card: str) -> int:
+        """The connector that a card is for, when the frame names none."""
 
 
 # -- small conversions ----------------------------------------------------------------------------------
@@ -80,35 +100,38 @@ def is_own(number: str) -> bool:
     return len(number) == 31 and _OWN.fullmatch(number) is not None
 
 
-def _vin(raw: Mapping[str, Any]) -> str | None:
-    text = text_of(raw["vin"]) if "vin" in raw else ""
-    return text if text.strip(" 0") else None
-
-
-def _numbers(raw: Mapping[str, Any]) -> tuple[str, str]:
+def _numbers(number: str, card: str) -> tuple[str, str]:
     """(order number, card) that a status or a record names; an order number may travel as a card."""
-    number = text_of(raw.get("serial") or raw.get("order_no") or b"")
-    card = text_of(raw.get("card_no", b""))
     if not number and is_own(card):
         return card, ""
     return number, "" if card == number else card
 
 
-def _session(heard: Heard, raw: Mapping[str, Any], number: str) -> str | None:
+def _card(number: str, card: str) -> str | None:
+    return card_of(_numbers(number, card)[1])
+
+
+def _session(
+    profile: str, link: Knowing, pile_id: str, connector: int, number: str, card: str, word: int, start: str
+) -> str | None:
     """The transaction that a status or a record belongs to.
 
     Where the status carries no order number, a number that the pile invents for its record would tie it to nothing:
     a session goes by pile, connector and the start that the pile's clock gave it.
     """
-    word, ordered = heard.started.get(connector_of(raw), (0, ""))
-    if number and (is_own(number) or number == ordered or heard.profile in _NUMBERED):
+    number, _ = _numbers(number, card)
+    started_word, ordered = link.started.get(connector, (0, ""))
+    if number and (is_own(number) or number == ordered or profile in _NUMBERED):
         return number
-    if not number and word and raw.get("rsv1") == word:
+    if not number and started_word and word == started_word:
         return ordered
-    start = raw.get("start_time", "")
     if not start.strip("0"):
         return None
-    return f"{heard.pile_id}-{connector_of(raw):02d}-{start[:14]}"
+    return f"{pile_id}-{connector:02d}-{start[:14]}"
+
+
+def _serial(*known: Any) -> str:
+    return _session(*known) or ""
 
 
 def _scale(profile: str, *, is_record: bool, is_milli: bool = False) -> int:
@@ -118,20 +141,60 @@ def _scale(profile: str, *, is_record: bool, is_milli: bool = False) -> int:
     return 100
 
 
-def _shown(wire: WireFrame) -> Rendering:
-    """The values of a frame as ``decode`` prints them, once somebody looks."""
-    return Rendering(lambda body: render_fields(wire), wire.body)
+# -- words that bodies share ----------------------------------------------------------------------------
+
+_PILE = Text("pile_id", is_cut=True, nothing=b"", otherwise=LINK_PILE)
+_CONNECTOR = Choice("gun", {raw: raw or 1 for raw in range(256)})
+_CARD_NO = Text("card_no", is_cut=True)
+
+
+def _has(layout: Layout, name: str) -> bool:
+    return any(field == name for field, _ in layout.fields)
+
+
+def _maybe(layout: Layout, attribute: Field | Number | Text | Choice, otherwise: object) -> Attribute:
+    """An attribute of a field that not every body has."""
+    if not _has(layout, attribute.name):
+        return attribute_of(otherwise)
+    at, width = place_of(layout, attribute.name)
+    return Or(attribute, otherwise) if 0 <= layout.least < at + width else attribute
+
+
+def _common(layout: Layout) -> dict[str, Attribute]:
+    pile = _PILE if _has(layout, "pile_id") else LINK_PILE
+    return {"at_ms": MOMENT, "pile_id": pile, "reply_ref": REFERENCE}
+
+
+def _fact(event: type[e.Event], form: Layout, **told: object) -> Fact:
+    return Fact(event, {**_common(form), **{name: attribute_of(value) for name, value in told.items()}})
+
+
+def _learnt(fact: Fact, layout: Layout, *names: str) -> Fact:
+    """A fact of which a link must look at these fields, as far as the body has them."""
+    return Fact(fact.kind, fact.attributes, learnt=tuple(name for name in names if _has(layout, name)))
+
+
+def _number(layout: Layout) -> Attribute:
+    """The order number of a status or a record."""
+    return _maybe(layout, Text("serial" if _has(layout, "serial") else "order_no", is_cut=True), "")
+
+
+def _named(layout: Layout) -> tuple[Attribute, ...]:
+    """By what a session is known: pile, connector, number, card, reserved word, start."""
+    start = _maybe(layout, Field("start_time"), "")
+    card = _maybe(layout, _CARD_NO, "")
+    return (_common(layout)["pile_id"], _CONNECTOR, _number(layout), card, Field("rsv1"), start)
 
 
 # -- facts ----------------------------------------------------------------------------------------------
 
 
-def login(heard: Heard, raw: dict[str, Any], protocol: str, pile_id: str) -> e.PileLoggedIn:
-    """106."""
+def login(raw: Mapping[str, Any], protocol: str, pile_id: str, *, at_ms: int, ref: int) -> e.PileLoggedIn:
+    """106; what it says of the profile decides how it is read."""
     return e.PileLoggedIn(
-        at_ms=heard.at_ms,
+        at_ms=at_ms,
         pile_id=pile_id,
-        reply_ref=heard.ref,
+        reply_ref=ref,
         protocol=protocol,
         current=None,
         connector_count=raw["gun_count"],
@@ -153,40 +216,11 @@ def _firmware(raw: str, profile: str | None) -> str:
     return ".".join(map(str, data))
 
 
-def _heartbeat(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    return e.HeartbeatReceived(heard.at_ms, heard.pile_id, heard.ref, None, False)
+Told = Iterator[Fact]
 
 
-def _status(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    is_dc = raw["gun_type"] & 3 != 2
-    state = raw["state"]
-    number, card = _numbers(raw)
-    is_charging = state == 2
-    scale = _scale(heard.profile, is_record=False)
-    energy = raw["energy"] * scale + raw.get("energy_milli", 0) * 10
-    return e.SampleReceived(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        connector=connector_of(raw),
-        transaction_id=_session(heard, raw, number) if is_charging else None,
-        status=_STATES.get(state, e.ConnectorStatus.IDLE),
-        is_plugged=raw["connection"] != 0,
-        is_homed={0: True, 1: False}.get(raw.get("gun_home", -1)),
-        voltage_dv=raw["dc_voltage"] if is_dc else raw["va"],
-        current_da=max(raw["dc_current"], 0) if is_dc else raw.get("ia", 0),
-        energy_e4kwh=energy,
-        loss_energy_e4kwh=energy,
-        amount_e4yuan=raw["amount"] * 100,
-        soc_percent=raw["soc"],
-        charge_min=raw["duration_s"] // 60,
-        remain_min=raw.get("remaining_min", 0),
-        cable_temp_c=raw["temp_gun"] - 50 if raw.get("temp_gun") else None,
-        battery_temp_c=None,
-        fault_bits=raw["alarm"],
-        card_uid=card_of(card) if is_charging and card else None,
-        wants_answer=True,
-    )
+def _heartbeat(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    yield _learnt(_fact(e.HeartbeatReceived, layout, connector=None, is_faulted=False), layout, "pile_id")
 
 
 _STATES = {
@@ -194,117 +228,169 @@ _STATES = {
     6: e.ConnectorStatus.FAULTED,
     7: e.ConnectorStatus.FAULTED,
 }
+_CHARGING = {2}
+_AC = {raw for raw in range(256) if raw & 3 == 2}
+_TEMPERATURES = {raw: raw - 50 for raw in range(1, 256)}
+_STATUS_LEARNT = ("rsv1", "pile_id", "gun", "state", "connection", "card_no", "start_time", "serial", "order_no")
 
 
-def _bms(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    connector = raw.get("gun") or 1
-    return e.BmsReported(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        connector=connector,
-        transaction_id=heard.started.get(connector, (0, None))[1],
-        kind="status",
-        detail=_shown(heard.wire),
+def _energy(layout: Layout, scale: int, *, has_milli: bool) -> Attribute:
+    """Energy; the part of it below 0.01 kWh stands in a field of its own, where it is told."""
+    whole = Number("energy", times=scale)
+    return Sum((whole, _maybe(layout, Number("energy_milli", times=10), 0))) if has_milli else whole
+
+
+def _status(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    energy = _energy(layout, _scale(profile, is_record=False), has_milli=_has(layout, "energy_milli"))
+    card = _maybe(layout, _CARD_NO, "")
+    fact = _fact(
+        e.SampleReceived,
+        layout,
+        connector=_CONNECTOR,
+        transaction_id=Either("state", _CHARGING, Made(partial(_session, profile), LINK, *_named(layout)), None),
+        status=Choice("state", _STATES, e.ConnectorStatus.IDLE),
+        is_plugged=Choice("connection", {0: False}, True),
+        is_homed=_maybe(layout, Choice("gun_home", {0: True, 1: False}), None),
+        voltage_dv=Either("gun_type", _AC, Number("va"), Number("dc_voltage")),
+        current_da=Either("gun_type", _AC, _maybe(layout, Number("ia"), 0), Number("dc_current", least=0)),
+        energy_e4kwh=energy,
+        loss_energy_e4kwh=energy,
+        amount_e4yuan=Number("amount", times=100),
+        soc_percent=Number("soc"),
+        charge_min=Number("duration_s", per=60),
+        remain_min=_maybe(layout, Number("remaining_min"), 0),
+        cable_temp_c=_maybe(layout, Choice("temp_gun", _TEMPERATURES), None),
+        battery_temp_c=None,
+        fault_bits=Number("alarm"),
+        card_uid=Either("state", _CHARGING, Made(_card, _number(layout), card), None),
         wants_answer=True,
     )
+    yield _learnt(fact, layout, *_STATUS_LEARNT)
 
 
-def _told(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    assert heard.wire.layout is not None
-    return e.PileReported(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        connector=raw.get("gun") or None,
-        kind=heard.wire.layout.name,
-        detail=_shown(heard.wire),
-        wants_answer=heard.wire.type in WANTING,
+def _ordered(link: Knowing, connector: int) -> str | None:
+    return link.started.get(connector, (0, None))[1]
+
+
+def _bms(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    connector = Made(lambda gun: gun or 1, "gun")
+    fact = _fact(
+        e.BmsReported,
+        layout,
+        connector=connector,
+        transaction_id=Made(_ordered, LINK, connector),
+        kind="status",
+        detail=Shown(partial(render_raw, layout)),
+        wants_answer=True,
     )
+    yield _learnt(fact, layout, "pile_id", "gun")
 
 
 # reports that the text wants answered, besides status and BMS data
 WANTING = {302, 602, 604, 606, 608, 610, 612}
+_NAMED_CONNECTOR = Choice("gun", {raw: raw or None for raw in range(256)})
 
 
-def _start_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    connector = connector_of(raw)
-    number = text_of(raw.get("serial", b"")) or heard.started.get(connector, (0, ""))[1]
-    return e.StartAnswered(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        connector=connector,
-        transaction_id=number,
-        is_accepted=raw["result"] == 0,
-        reason_code=raw["result"],
+def _told(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    yield _fact(
+        e.PileReported,
+        layout,
+        connector=_maybe(layout, _NAMED_CONNECTOR, None),
+        kind=layout.name,
+        detail=Shown(partial(render_raw, layout)),
+        wants_answer=command in WANTING,
+    )
+
+
+def _ordered_number(link: Knowing, number: str, connector: int) -> str:
+    return number or link.started.get(connector, (0, ""))[1]
+
+
+def _start_answer(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    number = _maybe(layout, Text("serial", is_cut=True), "")
+    yield _fact(
+        e.StartAnswered,
+        layout,
+        connector=_CONNECTOR,
+        transaction_id=Made(_ordered_number, LINK, number, _CONNECTOR),
+        is_accepted=Made(lambda result: result == 0, "result"),
+        reason_code=Number("result"),
         may_still_start=False,
     )
 
 
-def _started(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
+def _when(facts: Told, only: tuple[str, int]) -> Told:
+    """Facts of bodies that have a certain value in a field."""
+    for fact in facts:
+        yield Fact(fact.kind, fact.attributes, only=only)
+
+
+def _started(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
     """110: the start ended well or not; only a failure says more than the next status will."""
-    return _told(heard, raw) if raw["result"] == 0 else _start_answer(heard, raw)
+    yield from _when(_told(layout, command, profile, options), ("result", 0))
+    yield from _start_answer(layout, command, profile, options)
 
 
 def _answered(
-    heard: Heard,
-    raw: Mapping[str, Any],
+    layout: Layout,
     order: type[c.Command],
     *,
-    is_accepted: bool,
-    connector: int | None = None,
-    clock: e.PileTime | None = None,
-) -> e.PileEvent:
-    return e.OrderAnswered(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
+    is_accepted: object,
+    reason: object = Number("result"),
+    connector: object = None,
+    clock: object = None,
+    detail: object = None,
+) -> Fact:
+    return _fact(
+        e.OrderAnswered,
+        layout,
         order=order.__name__,
         connector=connector,
         is_accepted=is_accepted,
-        reason_code=raw.get("result", 0),
-        detail=_shown(heard.wire),
+        reason_code=reason,
+        detail=detail or Shown(partial(render_raw, layout)),
         clock=clock,
     )
 
 
-def _control_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    order = _CONTROLS.get(raw["address"])
-    if order is None:
-        return _told(heard, raw)
-    # one firmware answers a reboot with 1 and reboots all the same
-    is_accepted = raw["result"] == 0 or (order is c.Reboot and raw["result"] == 1)
-    has_connector = order in (c.StopCharging, c.ReadSample)
-    return _answered(heard, raw, order, is_accepted=is_accepted, connector=connector_of(raw) if has_connector else None)
+_IS_DONE = Choice("result", {0: True}, False)
 
 
-def _text_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    order = _TEXTS.get(raw["address"])
-    if order is None:
-        return _told(heard, raw)
-    clock = None
-    if order is c.SyncTime and raw["result"] == 0 and heard.clock_ms is not None:
-        clock = e.PileTime(heard.clock_ms, None, b"", heard.clock_ms % 86_400_000)  # it shows what it was told
-    return _answered(heard, raw, order, is_accepted=raw["result"] == 0, clock=clock)
+def _control_answer(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    for address, order in _CONTROLS.items():
+        # one firmware answers a reboot with 1 and reboots all the same
+        is_accepted = Choice("result", {0: True, 1: True}, False) if order is c.Reboot else _IS_DONE
+        connector = _CONNECTOR if order in (c.StopCharging, c.ReadSample) else None
+        answered = _answered(layout, order, is_accepted=is_accepted, connector=connector)
+        yield from _when(iter((answered,)), ("address", address))
+    yield from _told(layout, command, profile, options)
 
 
-def _numbers_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    if raw["address"] != BALANCE:
-        return _told(heard, raw)
-    return _answered(heard, raw, c.UpdateBalance, is_accepted=raw["result"] == 0)
+def _shown_clock(link: Knowing, result: int) -> e.PileTime | None:
+    if result != 0 or link.clock_ms is None:
+        return None
+    return e.PileTime(link.clock_ms, None, b"", link.clock_ms % 86_400_000)  # it shows what it was told
 
 
-def _tariff_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    return _answered(heard, raw, c.SetTariff, is_accepted=raw["result"] == 0)
+def _text_answer(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    for address, order in _TEXTS.items():
+        clock = Made(_shown_clock, LINK, "result") if order is c.SyncTime else None
+        answered = _answered(layout, order, is_accepted=_IS_DONE, clock=clock)
+        yield from _when(iter((answered,)), ("address", address))
+    yield from _told(layout, command, profile, options)
 
 
-def _balance_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    return _answered(heard, raw, c.UpdateBalance, is_accepted=raw["result"] == 0)
+def _numbers_answer(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    answered = _answered(layout, c.UpdateBalance, is_accepted=_IS_DONE)
+    yield from _when(iter((answered,)), ("address", BALANCE))
+    yield from _told(layout, command, profile, options)
 
 
-def _update_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    return _answered(heard, raw, c.UpdateFirmware, is_accepted=raw["result"] == 0)
+def _answer_of(order: type[c.Command]) -> Teller:
+    def tell(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+        yield _answered(layout, order, is_accepted=_IS_DONE)
+
+    return tell
 
 
 # answers to the steps of an update
@@ -312,91 +398,42 @@ STEPS = {1002: "erase", 1004: "name", 1006: "size", 1008: "chunk", 1010: "end", 
 _TELLING = ("erase", "name")  # what they say is a figure, and no verdict
 
 
-def _step_answer(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    step = STEPS.get(heard.wire.type)
-    if step is None:
-        return _told(heard, raw)
-    code = raw.get("number", raw.get("percent", raw.get("result", 0)))
-    return e.OrderAnswered(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        order=c.UpdateStep.__name__,
-        connector=None,
-        is_accepted=step in _TELLING or code == 0,
-        reason_code=code,
-        detail={"step": step, **render_fields(heard.wire)},
+def _step_answer(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    step = STEPS[command]
+    code = next(name for name in ("number", "percent", "result") if _has(layout, name))
+    yield _answered(
+        layout,
+        c.UpdateStep,
+        is_accepted=True if step in _TELLING else Made(lambda told: told == 0, code),
+        reason=Number(code),
+        detail=Shown(lambda raw: {"step": step, **render_raw(layout, raw)}),
     )
 
 
-def _request(heard: Heard, method: str, connector: int, *, card: str = "", vin: str | None = None) -> e.PileEvent:
-    return e.StartRequested(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        connector=connector,
-        method=method,
-        card_uid=card_of(card) if card else None,
-        password=None,
-        vin=vin,
-    )
+def _request(layout: Layout, method: object, connector: Attribute, *, card: object = None, vin: object = None) -> Fact:
+    return _fact(e.StartRequested, layout, connector=connector, method=method, card_uid=card, password=None, vin=vin)
 
 
-def _card_request(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
+def _meant(link: Knowing, gun: int, card: str) -> int:
+    return gun or link.connector_for(card_of(card) or "")
+
+
+def _card_request(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
     """204, 502. Before V4.6 no connector is named: it is the one where a car waits."""
-    card = text_of(raw["card_no"])
-    connector = raw.get("gun") or heard.connector_for(card_of(card) or "")
-    method = "account" if raw.get("auth_kind") == 1 else "card"
-    return _request(heard, method, connector, card=card)
+    connector = Made(_meant, LINK, _maybe(layout, Field("gun"), 0), _CARD_NO)
+    method = _maybe(layout, Choice("auth_kind", {1: "account"}, "card"), "card")
+    yield _request(layout, method, connector, card=Made(card_of, _CARD_NO))
 
 
-def _vin_request(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    return _request(heard, "vin", connector_of(raw), vin=_vin(raw))
+_VIN = Text("vin", is_cut=True, nothing=b" 0")
 
 
-def _tariff_request(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    return e.TariffRequested(heard.at_ms, heard.pile_id, heard.ref)
+def _vin_request(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    yield _request(layout, "vin", _CONNECTOR, vin=_VIN)
 
 
-def _record(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    assert heard.wire.layout is not None
-    profile = heard.profile
-    is_milli = heard.wire.type in (222, 422) or (heard.wire.type == 502 and heard.wire.layout.name == "record_milli")
-    scale = _scale(profile, is_record=True, is_milli=is_milli)
-    number, card = _numbers(raw)
-    stop = raw["stop_reason"]
-    energy = raw["energy"] * scale + (raw.get("energy_milli", 0) * 10 if scale == 100 else 0)
-    return e.RecordReceived(
-        at_ms=heard.at_ms,
-        pile_id=heard.pile_id,
-        reply_ref=heard.ref,
-        connector=connector_of(raw),
-        frame_type=heard.wire.type,
-        serial=_session(heard, raw, number) or "",
-        started=pile_time(raw["start_time"]),
-        ended=pile_time(raw["end_time"]),
-        traded=pile_time(raw["end_time"]),
-        tiers=(),
-        meter_start_e4kwh=raw["meter_start"] * scale,
-        meter_stop_e4kwh=raw["meter_end"] * scale,
-        energy_e4kwh=energy,
-        loss_energy_e4kwh=energy,
-        amount_e4yuan=raw["amount"] * 100,
-        vin=_vin(raw),
-        start_flag=raw["start_mode"],
-        start_channel=_channel(profile, raw["start_mode"], number),
-        stop_code=stop,
-        stop_text=stop_text(stop, profile),
-        card_uid=card_of(card) if card else None,
-        layout=heard.wire.layout.name,
-        body=heard.wire.body,
-        stop_kind=stop_kind(stop, profile),
-        stop_label=str(stop),
-        identity=_identity(heard.pile_id, raw),
-        slots_e4kwh=tuple(slot["value"] * scale for slot in raw["slots"]),
-        are_slots_periods=_are_periods(heard, raw),
-        slot_step_e4kwh=scale,
-    )
+def _tariff_request(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    yield _fact(e.TariffRequested, layout)
 
 
 _TEN = (
@@ -413,41 +450,91 @@ _TEN = (
 )
 
 
-def _identity(pile_id: str, raw: Mapping[str, Any]) -> bytes:
+def _identity(*parts: object) -> bytes:
+    return "|".join(map(str, parts)).encode()
+
+
+def _identifying(layout: Layout) -> Made:
     """The ten fields by which the text knows a repeat; counters beside them restart after service."""
-    parts = [text_of(raw[name]) if isinstance(raw.get(name), bytes) else str(raw.get(name)) for name in _TEN]
-    return "|".join((pile_id, str(raw["gun"]), *parts)).encode()
+    kinds = dict(layout.fields)
+    texts = {name for name in _TEN if name in kinds and kinds[name].op is Op.BYTES}
+    ten = (Text(name, is_cut=True) if name in texts else Field(name) for name in _TEN)
+    return Made(_identity, _PILE, "gun", *(_maybe(layout, word, None) for word in ten))
 
 
-def _channel(profile: str, mode: int, number: str) -> str | None:
+def _channel(profile: str, mode: int, number: str, card: str) -> str | None:
     if profile == OP30:
         return _CHANNELS_OP30.get(mode)
     if profile == LV34:
         return _CHANNELS_LV34.get(mode)
     if mode == 3 and profile != SH52:
         return None  # the screen, before V4.6
-    if mode == 0 and not is_own(number):
+    if mode == 0 and not is_own(_numbers(number, card)[0]):
         return "offline_card"  # unless it turns out to have been allowed by an answer without a number
     return _CHANNELS.get(mode)
 
 
-def _are_periods(heard: Heard, raw: Mapping[str, Any]) -> bool:
+def _are_periods(profile: str, options: frozenset[str]) -> object:
     """Slots are tariff periods where the tariff came by 1105; energy beyond the twelfth shows half hours."""
-    if heard.profile != SH52 or "tariff-1103" in heard.options:
-        return False
-    return not any(slot["value"] for slot in raw["slots"][12:])
+    return Blank("slots", 12) if profile == SH52 and PERIODS_OPTION not in options else False
 
 
-def _history(heard: Heard, raw: dict[str, Any]) -> e.PileEvent:
-    if raw.get("record_index") == -1:  # the oldest body has no index
-        return _answered(heard, raw, c.AskRecord, is_accepted=False, connector=connector_of(raw))
-    return _record(heard, raw)
+_CODES_KEPT = 512  # a pile may send any number as its reason
 
 
-Maker = Callable[[Heard, dict[str, Any]], e.PileEvent]
+def _record(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    is_milli = command in (222, 422) or (command == 502 and layout.name == "record_milli")
+    scale = _scale(profile, is_record=True, is_milli=is_milli)
+    energy = _energy(layout, scale, has_milli=scale == 100 and _has(layout, "energy_milli"))
+    number, stopped = _number(layout), Field("stop_reason")
+    yield _fact(
+        e.RecordReceived,
+        layout,
+        connector=_CONNECTOR,
+        frame_type=command,
+        serial=Made(partial(_serial, profile), LINK, *_named(layout)),
+        started=Time("start_time"),
+        ended=Time("end_time"),
+        traded=Time("end_time"),
+        tiers=Given(()),
+        meter_start_e4kwh=Number("meter_start", times=scale),
+        meter_stop_e4kwh=Number("meter_end", times=scale),
+        energy_e4kwh=energy,
+        loss_energy_e4kwh=energy,
+        amount_e4yuan=Number("amount", times=100),
+        vin=_maybe(layout, _VIN, None),
+        start_flag=Number("start_mode"),
+        start_channel=Made(partial(_channel, profile), "start_mode", number, _CARD_NO),
+        stop_code=Number("stop_reason"),
+        stop_text=Made(functools.lru_cache(_CODES_KEPT)(partial(stop_text, profile=profile)), stopped),
+        card_uid=Made(_card, number, _CARD_NO),
+        layout=layout.name,
+        body=BODY,
+        stop_kind=Made(functools.lru_cache(_CODES_KEPT)(partial(stop_kind, profile=profile)), stopped),
+        stop_label=Made(str, stopped),
+        identity=_identifying(layout),
+        slots_e4kwh=Values("slots", scale),
+        are_slots_periods=_are_periods(profile, options),
+        slot_step_e4kwh=scale,
+    )
 
-# body name -> the fact in it; bodies that are not listed are told as they stand
-MAKERS: dict[str, Maker] = {
+
+_HISTORY = {402, 422, 602}
+
+
+def _stored(layout: Layout, command: int, profile: str, options: frozenset[str]) -> Told:
+    """A record, or that there is none of the kind that was asked for."""
+    if command in _HISTORY and _has(layout, "record_index"):
+        reason = 0 if not _has(layout, "result") else Number("result")
+        none = _answered(layout, c.AskRecord, is_accepted=False, reason=reason, connector=_CONNECTOR)
+        yield from _when(iter((none,)), ("record_index", -1))
+    yield from _record(layout, command, profile, options)
+
+
+Teller = Callable[[Layout, int, str, frozenset[str]], Told]
+
+# body name -> the facts in it; bodies that are not listed are told as they stand
+_TELLERS: dict[str, Teller] = {
     "heartbeat": _heartbeat,
     **dict.fromkeys(("status", "status_sh16", "status_op30", "status_lv34"), _status),
     "bms": _bms,
@@ -456,29 +543,52 @@ MAKERS: dict[str, Maker] = {
     "control_answer": _control_answer,
     "text_answer": _text_answer,
     "numbers_answer": _numbers_answer,
-    "result": _tariff_answer,
-    "balance_answer_f26": _balance_answer,
-    "word_result": _update_answer,
+    "result": _answer_of(c.SetTariff),
+    "balance_answer_f26": _answer_of(c.UpdateBalance),
+    "word_result": _answer_of(c.UpdateFirmware),
     **dict.fromkeys(("number", "percent", "chunk_answer", "chunk_answer_op30"), _step_answer),
     **dict.fromkeys(("card_query", "card_query_op30"), _card_request),
     **dict.fromkeys(("vin_query", "vin_query_op30"), _vin_request),
     "tariff_pull": _tariff_request,
-    **dict.fromkeys(("record", "record_milli", "record_sh16", "record_lv34"), _record),
+    **dict.fromkeys(("record", "record_milli", "record_sh16", "record_lv34"), _stored),
 }
-_HISTORY = {402, 422, 602}
-RECORDS = {"record", "record_milli", "record_sh16", "record_lv34"}
+LOGIN_COMMAND = 106
+_TOLD_OTHERWISE = frozenset({PERIODS_OPTION})  # deviations that change what a frame of a pile tells
 
 
-def is_history(wire: WireFrame) -> bool:
+def declared(profile: str, options: frozenset[str] = frozenset()) -> Iterator[tuple[int, Form, Fact]]:
+    """(command, form, what it tells) of every body of a pile but its login, in the order in which they are tried."""
+    for (direction, command), forms in FORMS.items():
+        if direction != UP or command == LOGIN_COMMAND:
+            continue
+        for form in forms:
+            if profile in form.profiles:
+                for fact in _TELLERS.get(form.layout.name, _told)(form.layout, command, profile, options):
+                    yield command, form, fact
+
+
+@functools.cache
+def _facts(profile: str, options: frozenset[str]) -> Facts:
+    tables: dict[int, list[FactTable]] = {}
+    for command, form, fact in declared(profile, options):
+        assert form.has_mark is None
+        tables.setdefault(command, []).append(fact_table(form.layout, fact, sizes=form.sizes))
+    return Facts(ENVELOPE, tables)
+
+
+def facts_of(profile: str, options: frozenset[str] = frozenset()) -> Facts:
+    """What the frames of a pile tell, by its profile and deviations."""
+    return _facts(profile, options & _TOLD_OTHERWISE)
+
+
+def is_history(record: e.RecordReceived) -> bool:
     """Whether a record was asked for: such a one is never acknowledged."""
-    return wire.type in _HISTORY
+    return record.frame_type in _HISTORY
 
 
-def to_event(heard: Heard) -> e.PileEvent:
-    """The fact in a frame without an error, other than a login."""
-    wire = heard.wire
-    assert wire.raw is not None
-    assert wire.layout is not None
-    if wire.layout.name in RECORDS and is_history(wire):
-        return _history(heard, wire.raw)
-    return MAKERS.get(wire.layout.name, _told)(heard, wire.raw)
+_STATE_AT = ENVELOPE.head_bytes + place_of(STATUS, "state")[0]
+
+
+def state_of(status: bytes) -> int:
+    """The raw state in a whole frame of any status."""
+    return status[_STATE_AT]

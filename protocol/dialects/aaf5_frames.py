@@ -529,6 +529,7 @@ ENVELOPE = Envelope(
     type_width=2,
     flag_at=4,
     flag_most=0xFF,
+    secret=0x80,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,6 @@ from protocol.dialects.aaf5_profiles import (
 )
 from protocol.dialects.aaf5_swipes import Swipe, Swipes
 from protocol.dialects.aaf5_wire import (
-    ENCRYPTED,
     NAME,
     PLAIN_INFO,
     START,
@@ -36,7 +35,7 @@ from protocol.dialects.aaf5_wire import (
     render_fields,
     text_of,
 )
-from protocol.ear import Ear
+from protocol.ear import Asked, Ear
 from protocol.framer import Cut, Framer
 from protocol.repeats import Shape
 from protocol.wire import WireFrame
@@ -47,7 +46,7 @@ _REF_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Question:
     """A frame of the pile that an answer must repeat something of."""
 
     command: int
@@ -70,9 +69,10 @@ class Aaf5Talk:
 
     def __init__(self, options: frozenset[str] = frozenset(), cipher: Cipher | None = None) -> None:
         self.check: str | None = None
-        self.options = options
-        self.ear = Ear()
         self.profile = SH26
+        self._options = options
+        self._asked = Asked()
+        self.ear = Ear(aaf5.facts_of(self.profile, options), self._asked)
         self._is_configured = False
         self._is_switched = False
         self._version = 0
@@ -80,16 +80,24 @@ class Aaf5Talk:
         self._told: Mapping[str, Any] = {}
         self._info = PLAIN_INFO
         self._sequence = 0
-        self._ref = 0
-        self._asked: OrderedDict[int, _Asked] = OrderedDict()
         self._owed: dict[str, int] = {}  # pile -> ref of the record that stands at the head of its queue
         self._newest: dict[str, tuple[bytes, int]] = {}  # pile -> its newest record as it came, and when
         self._unanswered: deque[tuple[str, int, str]] = deque(maxlen=_ASKED_MAX)  # (pile, connector, serial), for logs
         self._swipes = Swipes()
-        self._started: dict[int, tuple[int, str]] = {}
+        self.started: dict[int, tuple[int, str]] = {}
         self._running: dict[int, str] = {}
-        self._clock_ms: int | None = None
+        self.clock_ms: int | None = None
         self._notes: list[str] = []
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Deviations of the pile."""
+        return self._options
+
+    @options.setter
+    def options(self, options: frozenset[str]) -> None:
+        self._options = options
+        self.ear.facts = aaf5.facts_of(self.profile, options)
 
     @property
     def protocol(self) -> str:
@@ -114,6 +122,7 @@ class Aaf5Talk:
 
     def _choose(self, profile: str, reason: str) -> None:
         self.profile = profile
+        self.ear.facts = aaf5.facts_of(profile, self._options)
         self._notes.append(f"profile {profile}: {reason}")
         if profile in NOTES:
             self._notes.append(NOTES[profile])
@@ -122,28 +131,41 @@ class Aaf5Talk:
 
     def hear(self, cut: Cut, at_ms: int) -> e.PileEvent | e.FrameRefused:
         """The fact in a whole frame of the pile."""
-        self._follow(cut.data)
-        wire = read_frame(cut.data, UP, self.profile)
-        if wire.error is not None:
-            return e.FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
-        assert wire.raw is not None
+        frame = cut.data
+        self._follow(frame)
+        assert self.ear.facts is not None
+        fact: e.PileEvent | None = self.ear.facts.read(frame, at_ms, 1, self._asked.newest + 1, self._pile_id, self)
+        if fact is None:
+            return self._login(cut, at_ms)
+        self._take(frame, at_ms)
+        self._note(fact, frame)
+        return fact
+
+    def _take(self, frame: bytes, at_ms: int) -> None:
+        """A frame without an error; answers may refer to it."""
         self.check = SUM
-        self._info = wire.enc & ~ENCRYPTED
-        ref = self._remember(wire, at_ms)
-        if wire.type == 106:
-            return self._login(wire.raw, ref, at_ms, wire)
-        self._note_state(wire.raw, wire)
-        heard = self._heard(wire, ref, at_ms)
-        event = aaf5.to_event(heard)
-        if isinstance(event, e.RecordReceived) and not aaf5.is_history(wire):
-            if not self._is_doubled(event.pile_id, cut.data, at_ms):
-                self._owed[event.pile_id] = ref
-            self._unanswered.append((event.pile_id, event.connector, event.serial))
-        elif isinstance(event, e.StartRequested):
-            self._swipes.asked(Swipe(wire.sequence, event.connector, event.card_uid or "", at_ms))
-        elif isinstance(event, e.SampleReceived) and event.transaction_id:
-            self._running[event.connector] = event.transaction_id
-        return event
+        if self._info != frame[4]:
+            self._info = frame[4]  # and what was learnt is of frames with the other one
+            self.ear.forget()
+        self._asked.note(frame, at_ms)
+
+    def _note(self, fact: e.PileEvent, frame: bytes) -> None:
+        """What later frames and answers depend on."""
+        match fact:
+            case e.SampleReceived():
+                self._swipes.saw(fact.connector, aaf5.state_of(frame), is_plugged=bool(fact.is_plugged))
+                if fact.transaction_id:
+                    self._running[fact.connector] = fact.transaction_id
+            case e.RecordReceived() if not aaf5.is_history(fact):
+                if not self._is_doubled(fact.pile_id, frame, fact.at_ms):
+                    self._owed[fact.pile_id] = fact.reply_ref
+                self._unanswered.append((fact.pile_id, fact.connector, fact.serial))
+            case e.StartRequested():
+                self._swipes.asked(Swipe(frame[5], fact.connector, fact.card_uid or "", fact.at_ms))
+
+    def connector_for(self, card: str) -> int:
+        """The connector that a card is for, when the question names none."""
+        return self._swipes.connector_for(card)
 
     def _is_doubled(self, pile_id: str, frame: bytes, at_ms: int) -> bool:
         """Whether the way doubled a record: a pile sends one again after ten seconds, and counts one answer."""
@@ -162,20 +184,28 @@ class Aaf5Talk:
             self._is_switched = True
             self._choose(*proof)
 
-    def _remember(self, wire: WireFrame, at_ms: int) -> int:
-        assert wire.raw is not None
-        self._ref += 1
-        self._asked[self._ref] = _Asked(wire.type, wire.sequence, at_ms, wire.raw)
-        while len(self._asked) > _ASKED_MAX:
-            self._asked.popitem(last=False)
-        return self._ref
+    def _question(self, found: tuple[bytes, int] | None) -> _Question | None:
+        """A frame that is remembered, as one that is answered."""
+        if found is None:
+            return None
+        frame, at_ms = found
+        wire = read_frame(frame, UP, self.profile)
+        return _Question(wire.type, wire.sequence, at_ms, wire.raw or {})
 
-    def _login(self, raw: dict[str, Any], ref: int, at_ms: int, wire: WireFrame) -> e.PileEvent | e.FrameRefused:
-        pile_id = text_of(raw["pile_id"])
+    def _login(self, cut: Cut, at_ms: int) -> e.PileEvent | e.FrameRefused:
+        """A login, or a frame that nothing can be read from."""
+        wire = read_frame(cut.data, UP, self.profile)
+        if wire.error is not None:
+            return e.FrameRefused(at_ms, wire.code or "field", wire.error, cut.data, cut.offset)
+        assert wire.type == aaf5.LOGIN_COMMAND
+        assert wire.raw is not None
+        self._take(cut.data, at_ms)
+        pile_id = text_of(wire.raw["pile_id"])
         if not pile_id or not pile_id.isascii() or not pile_id.isprintable() or "\\" in pile_id:
             return e.FrameRefused(at_ms, "field", f"the pile's id {pile_id!r} cannot be printed", wire.body, 0)
-        self._told = raw
-        return aaf5.login(self._heard(wire, ref, at_ms), raw, self._protocol_of(raw), pile_id)
+        self._told = wire.raw
+        protocol = self._protocol_of(wire.raw)
+        return aaf5.login(wire.raw, protocol, pile_id, at_ms=at_ms, ref=self._asked.newest)
 
     def _protocol_of(self, raw: Mapping[str, Any]) -> str:
         is_open = not self._is_configured and not self._is_switched
@@ -184,29 +214,12 @@ class Aaf5Talk:
     def logged_in(self, login: e.PileLoggedIn) -> None:
         """The version in the login suggests the profile."""
         self._pile_id = login.pile_id
+        self.ear.forget()
         self._version = self._told["proto_version"]
         if not self._is_configured and not self._is_switched:
             self._choose(*by_login(self._told))
         if self._told["enc_support"] & 1:
             self._notes.append("the pile offers encryption; it is not taken, its key would travel in clear")
-
-    def _note_state(self, raw: Mapping[str, Any], wire: WireFrame) -> None:
-        if "connection" in raw and "gun_count" in raw:
-            self._swipes.saw(aaf5.connector_of(raw), raw["state"], is_plugged=raw["connection"] != 0)
-
-    def _heard(self, wire: WireFrame, ref: int, at_ms: int) -> aaf5.Heard:
-        said = text_of((wire.raw or {}).get("pile_id", b""))
-        return aaf5.Heard(
-            wire=wire,
-            at_ms=at_ms,
-            pile_id=said or self._pile_id,
-            profile=self.profile,
-            ref=ref,
-            connector_for=self._swipes.connector_for,
-            started=self._started,
-            clock_ms=self._clock_ms,
-            options=self.options,
-        )
 
     # -- frames of a gateway, in a log ----------------------------------------------------------------
 
@@ -239,10 +252,12 @@ class Aaf5Talk:
     def _note_order(self, order: c.PileCommand, raw: Mapping[str, Any], card: str) -> None:
         if isinstance(order, c.AuthoriseStart) and order.is_accepted:
             self._swipes.allow(order.connector, card)
+            self.ear.forget()
         elif isinstance(order, c.StartCharging):
-            self._started[order.connector] = (raw["rsv1"], order.transaction_id)
+            self.started[order.connector] = (raw["rsv1"], order.transaction_id)
+            self.ear.forget()
         elif isinstance(order, c.SyncTime):
-            self._clock_ms = order.civil_ms
+            self.clock_ms = order.civil_ms
 
     # -- frames to the pile ---------------------------------------------------------------------------
 
@@ -255,7 +270,7 @@ class Aaf5Talk:
             return self._acknowledge(command, at_ms)
         if isinstance(command, c.AnswerLogin) and not command.is_accepted and self.profile != LV34:
             return b""
-        asked = self._asked.get(command.reply_ref) if command.reply_ref is not None else None
+        asked = self._question(self._asked.look(command.reply_ref or 0))
         raw_asked = asked.raw if asked else {}
         speech = Speech(
             profile=self.profile,
@@ -274,7 +289,7 @@ class Aaf5Talk:
 
     def _acknowledge(self, command: c.AcknowledgeRecord, at_ms: int | None) -> bytes:
         ref = command.reply_ref
-        asked = self._asked.pop(ref, None) if ref is not None else None
+        asked = self._question(self._asked.take(ref or 0))
         if asked is None:
             return b""
         if self._owed.get(command.pile_id) != ref:
@@ -285,7 +300,7 @@ class Aaf5Talk:
         number, raw, layout = aaf5_orders.acknowledgement(asked.raw, asked.command, self.profile)
         return self._enclose(number, layout.write(raw), asked)
 
-    def _enclose(self, number: int, body: bytes, asked: _Asked | None) -> bytes:
+    def _enclose(self, number: int, body: bytes, asked: _Question | None) -> bytes:
         if asked is not None:
             sequence = asked.sequence
         else:

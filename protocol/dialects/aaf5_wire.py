@@ -153,9 +153,12 @@ def _shown(field: Any, value: Any) -> Any:
 
 def render_fields(wire: WireFrame) -> dict[str, Any]:
     """The values of a frame in the forms that ``decode`` prints: raw numbers, text, digits of times, hex."""
-    if wire.layout is None or wire.raw is None:
-        return {}
-    shown = {name: _shown(field, wire.raw[name]) for name, field in wire.layout.fields if name in wire.raw}
-    if "trailing_hex" in wire.raw:
-        shown["extra"] = wire.raw["trailing_hex"].lower()
+    return {} if wire.layout is None or wire.raw is None else render_raw(wire.layout, wire.raw)
+
+
+def render_raw(layout: Layout, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw values of a layout in those forms."""
+    shown = {name: _shown(field, raw[name]) for name, field in layout.fields if name in raw}
+    if "trailing_hex" in raw:
+        shown["extra"] = raw["trailing_hex"].lower()
     return shown

@@ -35,13 +35,13 @@ from protocol.attributes import (
     Time,
     Whole,
     attribute_of,
-    fact_table,
 )
 from protocol.dialects.ykc_codes import stop_kind, stop_text
 from protocol.dialects.ykc_frames import FRAMES, LOGIN, PILE_NO
 from protocol.dialects.ykc_wire import NAME, render_raw
 from protocol.envelope import YKC_ENVELOPE
 from protocol.facttable import Facts, FactTable
+from protocol.flattening import fact_table
 from protocol.layout import Layout
 
 _TWO_DECIMALS_UPTO = 0x0D  # login versions up to 1.3 carry energy and money with two decimals
@@ -335,7 +335,9 @@ def declared(options: frozenset[str] = frozenset()) -> Iterator[tuple[int, Layou
 def _facts(options: frozenset[str]) -> Facts:
     tables: dict[int, list[FactTable]] = {}
     for kind, layout, fact, is_exact in declared(options):
-        tables.setdefault(kind, []).append(fact_table(layout, fact, is_exact=is_exact))
+        tables.setdefault(kind, []).append(
+            fact_table(layout, fact, sizes=frozenset({layout.size}) if is_exact else None)
+        )
     return Facts(YKC_ENVELOPE, tables)
 
 

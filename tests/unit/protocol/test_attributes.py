@@ -1,74 +1,49 @@
 """The vocabulary of events: each word by hand, and declarations that cannot be meant."""
 
-from dataclasses import dataclass
-
 import pytest
 from construct import Struct
 
 from protocol.attributes import (
     BODY,
+    LINK,
+    LINK_PILE,
     MOMENT,
+    REFERENCE,
     SCALE,
     SEQUENCE,
+    Blank,
     Choice,
     Each,
+    Either,
     Fact,
     Field,
     Given,
     Identifier,
     Made,
     Number,
+    Or,
     Pile,
+    Plain,
     Register,
     Scaled,
     Shown,
+    Sum,
     Surplus,
     Text,
     Time,
+    Values,
     Whole,
     attribute_of,
-    fact_table,
 )
 from protocol.dialects.ykc_wire import enclose
 from protocol.envelope import YKC_ENVELOPE
 from protocol.facttable import Facts
-from protocol.fields import Chars, CountedGroup, GreedyGroup, Group, Hex, Rest, Show, Sint, Uint
+from protocol.fields import Chars, Group, Hex, Show, Sint, Uint, Wide
+from protocol.flattening import fact_table
 from protocol.layout import Layout
+from tests.support.telling import BYTES, LAYOUT, Item, Told, told
 
-BYTES = bytes.fromhex("0A0B 01 00 FFFE 0102 4142 03 04")
-LAYOUT = Layout(
-    "mixed",
-    Struct(
-        "name" / Hex(2),
-        "one" / Uint(1),
-        "blank" / Uint(1, offset=-50, blank=0),
-        "wide" / Uint(2, offset=-4000),
-        "big" / Uint(2, is_big=True),
-        "text" / Chars(2),
-        "items" / Group(2, Struct("value" / Uint(1))),
-        "rest" / Rest(),
-    ),
-)
 METER = Layout("meter", Struct("from" / Uint(5), "to" / Uint(5), "counted" / Uint(4)))
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    it: object
-    more: str = "by default"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    number: int
-
-
-def told(attribute, *, body=BYTES, scale=1, layout=LAYOUT):
-    """The value that one attribute gets."""
-    table = fact_table(layout, Fact(Told, {"it": attribute}))
-    fact = Facts(YKC_ENVELOPE, {9: [table]}).read(enclose(9, body, sequence=0x0102), 77, scale)
-    assert fact.more == "by default"
-    return fact.it
 
 
 @pytest.mark.parametrize(
@@ -121,6 +96,62 @@ def test_the_scale_multiplies_what_is_scaled_and_nothing_else():
     assert told(Each("items", Item, {"number": Scaled("value")}), scale=100) == (Item(300), Item(400))
 
 
+SMALL = Layout("small", Struct("one" / Uint(1), "two" / Sint(2), "four" / Uint(4), "wide" / Wide()), 3)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        (Number("four", times=100), 700),
+        (Number("four", per=4), 1),
+        (Number("four", times=10, per=4), 17),
+        (Number("two"), -2),
+        (Number("two", times=3), -6),
+        (Number("two", least=0), 0),
+        (Number("wide", times=10), (2**64 - 1) * 10),
+        (Field("wide"), 2**64 - 1),
+        (Sum((Number("four"), Number("two"), Given(100))), 105),
+        (Either("one", {5, 6}, "is", Number("four")), "is"),
+        (Either("one", {6}, "is", Number("four")), 7),
+        (LINK, "the link"),
+        (LINK_PILE, "its pile"),
+        (REFERENCE, 88),
+    ],
+    ids=str,
+)
+def test_numbers_are_reckoned_and_the_link_is_asked(attribute, value):
+    body = b"\x05\xfe\xff\x07\0\0\0" + b"\xff" * 8
+    reached = isinstance(attribute, Plain) or getattr(attribute, "name", "") in ("one", "two")
+    inner = attribute if reached else Made(lambda told: told, attribute)
+    layout = Layout("small", SMALL.body)
+    table = fact_table(layout, Fact(Told, {"it": inner}))
+    fact = Facts(YKC_ENVELOPE, {9: [table]}).read(enclose(9, body), 1, 1, 88, "its pile", "the link")
+    assert fact.it == value
+
+
+def test_where_the_body_ends_before_a_field_another_attribute_tells():
+    body = b"\x05\xfe\xff\x07\0\0\0" + b"\xff" * 8
+    for attribute in (Or(Number("four"), "none"), Made(lambda told: told, Or(Number("four"), "none"))):
+        assert [told(attribute, layout=SMALL, body=body[:size]) for size in (3, 6, 7, 15)] == ["none", "none", 7, 7]
+    with pytest.raises(AssertionError, match="which is there"):
+        fact_table(SMALL, Fact(Told, {"it": Number("four")}))
+
+
+def test_repetitions_as_bare_numbers_and_whether_they_are_zero():
+    layout = Layout("slots", Struct("slots" / Group(3, Struct("value" / Uint(2)))))
+    body = bytes((0, 1, 0, 0, 0, 0))
+    assert told(Values("slots", 10), layout=layout, body=body) == (2560, 0, 0)
+    assert [told(Blank("slots", first), layout=layout, body=body) for first in (0, 1, 2)] == [False, True, True]
+
+
+def test_a_fact_may_be_told_of_certain_bodies_only():
+    layout = Layout("answer", Struct("address" / Sint(4)))
+    facts = [Fact(Told, {"it": Given(value)}, only=("address", value)) for value in (-1, 7)]
+    read = Facts(YKC_ENVELOPE, {9: [fact_table(layout, fact) for fact in facts]}).read
+    found = [read(enclose(9, address.to_bytes(4, "little", signed=True)), 1) for address in (-1, 7, 0)]
+    assert [fact and fact.it for fact in found] == [-1, 7, None]
+
+
 @pytest.mark.parametrize(
     ("raw", "text", "word"),
     [
@@ -137,6 +168,8 @@ def test_the_scale_multiplies_what_is_scaled_and_nothing_else():
         (b" 0 1\0\0", " 0 1", {"nothing": b" 0"}),
         (b"\xff" * 6, None, {"nothing": b" 0\xff"}),
         (b"ABCDEF", "ABCDEF", {"is_cut": True}),
+        (bytes(6), 7, {"nothing": b"", "otherwise": Made(lambda: 7)}),
+        (b"A\0\0\0\0\0", "A", {"nothing": b"", "otherwise": "another"}),
     ],
 )
 def test_a_text_ends_where_its_word_says(raw, text, word):
@@ -183,37 +216,3 @@ def test_a_surplus_tells_longer_bodies_apart():
 def test_a_value_stands_for_itself():
     assert attribute_of("x") == Given("x")
     assert attribute_of(Number("x")) == Number("x")
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [{}, {"it": Given(1), "them": Given(2)}, {"it": Identifier("one")}, {"it": Pile("text")}, {"it": Scaled("big")}],
-    ids=["one is missing", "no such attribute", "an integer as identifier", "text as pile", "big-endian scaled"],
-)
-def test_a_declaration_that_does_not_fit_its_class_is_refused(attributes):
-    with pytest.raises(AssertionError):
-        fact_table(LAYOUT, Fact(Told, attributes))
-
-
-@pytest.mark.parametrize("name", ["rest", "nowhere"])
-def test_only_fields_of_a_fixed_place_can_be_named(name):
-    with pytest.raises(KeyError):
-        fact_table(LAYOUT, Fact(Told, {"it": Field(name)}))
-
-
-def test_only_what_the_codec_knows_as_unsigned_is_a_number():
-    with pytest.raises(KeyError):
-        fact_table(Layout("signed", Struct("it" / Sint(2))), Fact(Told, {"it": Number("it")}))
-
-
-def test_a_layout_whose_length_its_own_bytes_decide_has_no_table():
-    counted = Layout("counted", Struct("count" / Uint(1), "items" / CountedGroup("count", Struct("a" / Uint(1)))))
-    with pytest.raises(AssertionError):
-        fact_table(counted, Fact(Told, {"it": Given(1)}))
-    greedy = Layout("greedy", Struct("one" / Uint(1), "items" / GreedyGroup(Struct("a" / Uint(1)))))
-    assert told(Whole(lambda raw: len(raw["items"])), layout=greedy, body=bytes(4)) == 3
-
-
-def test_a_repetition_has_no_body_of_its_own():
-    with pytest.raises(AssertionError):
-        fact_table(LAYOUT, Fact(Told, {"it": Each("items", Item, {"number": Whole(len)})}))

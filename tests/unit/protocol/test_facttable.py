@@ -135,7 +135,7 @@ def test_the_table_of_one_size_goes_before_that_of_any():
     def named(name, size, **how):
         return table(given("one", name), given("two", 0), size=size, **how)
 
-    facts = Facts(YKC_ENVELOPE, {7: [named("six", 6, is_exact=True), named("any", 4)]})
+    facts = Facts(YKC_ENVELOPE, {7: [named("six", 6, sizes=frozenset({6})), named("any", 4)]})
     sizes = {size: facts.read(enclose(7, bytes(size)), 1) for size in range(3, 8)}
     assert {size: fact and fact.one for size, fact in sizes.items()} == {
         3: None,
