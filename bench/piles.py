@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.framelog import capture
@@ -17,6 +19,8 @@ _ENERGY_AT, _AMOUNT_AT = 6 + 46, 6 + 54  # within a whole sample frame; asserted
 _PRICE_E5 = 150_000
 _CHARGE_S = 1_800
 
+_FIXTURES = Path(__file__).parents[1] / "fixtures" / "frames"
+
 TARIFF = """
 [[tariff]]
 model_no = "0100"
@@ -30,6 +34,16 @@ from = "00:00"
 to = "24:00"
 rate = "flat"
 """
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFrame:
+    """One frame of the fixtures: its type and body by name, what its link speaks, its bytes."""
+
+    type: str
+    layout: str
+    protocol: str
+    frame: bytes
 
 
 def pile_no(index: int) -> str:
@@ -142,6 +156,18 @@ def record_frame(pile: int, number: int, from_ms: int, to_ms: int, energy_e4kwh:
         "card": "0" * 16,
     }
     return write_frame(0x3B, raw)
+
+
+def known_frames(dialect: str) -> list[KnownFrame]:
+    """A frame of every type and body that piles send, from the fixtures."""
+    found: dict[tuple[str, str], KnownFrame] = {}
+    for path in sorted((_FIXTURES / dialect).glob("*.jsonl")):
+        for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+            if row["direction"] == "up" and row.get("layout") and path.stem != "odd":
+                frame = bytes.fromhex(row["frame_hex"])
+                protocol = f"aaf5-{row['profile']}" if dialect == "aaf5" else dialect
+                found.setdefault((row["type"], row["layout"]), KnownFrame(row["type"], row["layout"], protocol, frame))
+    return list(found.values())
 
 
 def _patched(frame: bytearray, energy_e4kwh: int) -> bytes:

@@ -63,6 +63,7 @@ cdef class FactTable:
     cdef int _only_at
     cdef int _only_width  # 0: whatever stands in the body
     cdef int64_t _only_value
+    cdef bint _is_choosy  # whether it is for some bodies of its type only
     cdef FactTable _other  # for other bodies of the same type
     cdef int _count
     cdef tuple _objects

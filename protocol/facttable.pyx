@@ -198,6 +198,7 @@ cdef class FactTable:
         assert 0 <= self._speaker_at <= size - self._speaker_width and self._speaker_width <= KEPT_BYTES
         self._only_at, self._only_width, self._only_value = only
         assert 0 <= self._only_at <= size - self._only_width and self._only_width <= 4
+        self._is_choosy = sizes is not None or self._only_width > 0
         self._span_count = len(learnt)
         for i, (at, width) in enumerate(learnt):
             self._span_at[i], self._span_width[i] = at, width
@@ -294,7 +295,7 @@ cdef class FactTable:
         # hot: a row an attribute
         for i in range(self._count):
             row = &self._rows[i]
-            if row.is_same and heard.former != NULL:
+            if heard.former != NULL and row.is_same:
                 put(made, row.slot, taken(heard.former, row.slot))
             else:
                 put(made, row.slot, self._value(row, heard))
@@ -511,9 +512,11 @@ cdef class Facts:
         if self._first[kind] == NULL:
             return None
         table = <FactTable>self._first[kind]
-        while table is not None and not table.suits(frame + self._head, body):
+        while table._is_choosy and not table.suits(frame + self._head, body):
             table = table._other
-        return table if table is not None and body >= table.size else None
+            if table is None:
+                return None
+        return table if body >= table.size else None
 
     cdef object tell(self, FactTable table, const uint8_t* frame, Py_ssize_t size, Heard* heard):
         heard.frame = frame

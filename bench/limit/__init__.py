@@ -55,14 +55,16 @@ class Decoder:
     def __init__(self) -> None:
         self._library = ctypes.CDLL(str(built("decoder")))
         self._library.limit_begin()
-        self._library.limit_decode.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(Tally))
-        self._library.limit_decode.restype = None
+        for decode in (self._library.limit_decode, self._library.limit_decode_aaf5):
+            decode.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(Tally))
+            decode.restype = None
         self._library.limit_capture.argtypes = (ctypes.c_char_p, ctypes.POINTER(Tally))
 
-    def decode(self, data: bytes) -> Tally:
+    def decode(self, data: bytes, dialect: str = "ykc") -> Tally:
         """Decode frames that stand one behind the other."""
         tally = Tally()
-        self._library.limit_decode(data, len(data), tally)
+        decode = self._library.limit_decode if dialect == "ykc" else self._library.limit_decode_aaf5
+        decode(data, len(data), tally)
         return tally
 
     def capture(self, path: Path) -> Tally:

@@ -12,7 +12,7 @@ from bench.goals import GOALS
 from bench.goals.mqtt import MOSQUITTO
 from bench.limit import Decoder
 from bench.measure import Measure
-from bench.piles import START_MS, record_frame, samples, write_log
+from bench.piles import START_MS, known_frames, record_frame, samples, write_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +41,13 @@ def test_the_decoder_in_c_sees_what_is_there(tmp_path):
     count = write_log(tmp_path / "log.pcap", 3_000, 5)
     tally = Decoder().capture(tmp_path / "log.pcap")
     assert (tally.frames, tally.bad_bytes) == (count, 0)
+
+
+def test_the_decoder_in_c_reads_aa_f5():
+    known = known_frames("aaf5")
+    tally = Decoder().decode(b"".join(each.frame for each in known) + b"\xaa", "aaf5")
+    assert (tally.frames, tally.bad_bytes) == (len(known), 1)
+    assert tally.samples == sum(each.type == "104" and len(each.frame) >= 178 for each in known)
 
 
 def measure(ours, theirs, bound=2.0, **more):
