@@ -83,11 +83,22 @@ cdef class ShortWay:
     def received(self, bytes data not None, int64_t at_ms):
         """Bytes came in, or had their turn; all they lead to happens before this returns, but what waits for a commit.
 
-        A read is taken whole or, behind a closing, not at all: what the capture holds was all acted upon.
+        What is new is taken a frame at a time once anything repeats on the link, as what follows may repeat it: the
+        samples behind the first of a charge often stand in one read with it. Behind a closing nothing is taken any
+        more, and nothing captured: what the capture holds was all acted upon.
         """
-        news = self.take_repeats(data, at_ms)
-        if news:
-            self.take_news(news, at_ms)
+        cdef const uint8_t* bytes_in = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data), at = 0, whole
+        while True:
+            at += self.take_read(bytes_in + at, size - at, at_ms)
+            if at == size:
+                return
+            whole = 0 if self._framer is None else self._framer.whole(bytes_in + at, size - at)
+            if whole == 0:
+                self.take_news(data[at:], at_ms)
+                return
+            self.take_news(data[at:at + whole], at_ms)
+            at += whole
 
     def take_repeats(self, bytes data not None, int64_t at_ms):
         """Take what only repeats at the front of a read; returns the news behind it, which are for ``take_news``.

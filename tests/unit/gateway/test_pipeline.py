@@ -251,6 +251,23 @@ async def test_samples_that_repeat_are_kept_and_told_to_whoever_wants_to_know(de
 
 
 @within
+async def test_what_repeats_behind_news_in_one_read_goes_the_short_way_too(desk):
+    link = desk.link()
+    link.received(wire.login(PILE), T0)
+    link.received(wire.heartbeat(PILE), T0 + 1)
+    serial = PILE + "01" + "260303114016" + "0001"
+    frames = [wire.sample(serial, PILE, energy=number) for number in range(5)]
+    link.received(b"".join(frames) + wire.login(PILE)[:9], T0 + 2)
+    assert desk.engine.piles.traffic.fed >= 3
+    ups = [data for _, kind, data in desk.capture.lines if kind == "up"]
+    assert b"".join(ups[2:]) == b"".join(frames) + wire.login(PILE)[:9]
+    assert frames[0] in ups
+    desk.witness.hand_over(T0 + 3)
+    blocks = [row for row in desk.sink.rows if isinstance(row, FramesKept)]
+    assert b"".join(frames) in b"".join(frame.data for block in blocks for frame in unpack_frames(block))
+
+
+@within
 async def test_bytes_of_no_protocol_close_the_link(desk):
     link = desk.link(buffer_bytes_max=1_024)
     link.received(b"\x00" * 1_000, T0)
