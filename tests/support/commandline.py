@@ -1,14 +1,12 @@
 """The command line as a user meets it: status, what it printed, what it said."""
 
 import contextlib
-import functools
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import structlog
 
@@ -38,15 +36,8 @@ def _arguments(arguments: tuple[str, ...]) -> Iterator[None]:
         sys.argv = former
 
 
-def _configure(configure: Callable[..., None], **settings: object) -> None:
-    configure(**{**settings, "cache_logger_on_first_use": False})
-
-
 def pilegate(*arguments: object) -> Done:
-    """One call within this process, in an empty directory.
-
-    Loggers are not cached: one that a command set up would stay with its module, deaf to whatever a later test sets.
-    """
+    """One call within this process, in an empty directory."""
     out, err = io.StringIO(), io.StringIO()
     status = 0
     with contextlib.ExitStack() as around:
@@ -54,7 +45,6 @@ def pilegate(*arguments: object) -> Done:
         around.enter_context(contextlib.chdir(around.enter_context(tempfile.TemporaryDirectory())))
         around.enter_context(contextlib.redirect_stdout(out))
         around.enter_context(contextlib.redirect_stderr(err))
-        around.enter_context(mock.patch("structlog.configure", functools.partial(_configure, structlog.configure)))
         try:
             main()
         except SystemExit as left:

@@ -282,8 +282,10 @@ def test_without_a_free_descriptor_nobody_is_let_in_until_there_is_one(monkeypat
     async def work():
         async with open_house() as house:
             loop = asyncio.get_running_loop()
-            with socket.socket() as sock:
-                sock.setblocking(False)
+            with socket.socket() as sock, socket.socket() as former:
+                for each in (former, sock):
+                    each.setblocking(False)
+                await loop.sock_connect(former, (LOCAL, house.port))  # who connects first imports what it takes
                 with every_descriptor_taken(), capture_logs() as logs:
                     await loop.sock_connect(sock, (LOCAL, house.port))
                     async with asyncio.timeout(10):
