@@ -2,8 +2,8 @@
 
 All rules of a link meet in ``pipeline.py``, which derives from ``ShortWay`` and takes whatever is new. Here is the part
 that nearly every read of a day needs, in the same order and with the same rules: deadlines that were due, the capture,
-the count that stops a flood, the evidence, the answers. What only repeats is a read of its own: when something new
-stands behind it, the two are captured and kept one behind the other, with one moment.
+the count that stops a flood, the evidence, the answers. What only repeats is a read of its own, and so is each new
+frame between: they are captured and kept one behind the other, with one moment.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
